@@ -1,0 +1,150 @@
+"""A draft: a run that is being changed, with the books kept on what is ready, running, unfinished and timed.
+
+Only `engine.machine` and `engine.settle` write to drafts; everybody else sees frozen runs.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Mapping
+from typing import Any
+
+from engine.run import JournalEntry, TaskState, WorkflowRun
+from engine.statuses import FINAL_TASK, RunStatus, TaskStatus
+from engine.transitions import Error, Phase
+
+_ENTRY_BYTES = 160  # what a journal entry takes in the document, about
+_EFFECT_BYTES = 48
+
+
+class Draft:
+    """A thawed run. `effects` has the statuses that the transition at hand has changed, `finals` the tasks that it
+    ended and whose dependents are still to be looked at.
+    """
+
+    __slots__ = (
+        "cancelled", "deadline", "effects", "error", "finals", "finished_at", "generation", "heal", "outputs", "paused",
+        "plan", "ready", "revision", "run", "running", "size", "started_at", "status", "tasks", "timers", "told",
+        "unfinished", "updated_at", "wake_at",
+    )  # fmt: skip
+
+    def __init__(self, run: WorkflowRun) -> None:
+        self.run = run
+        self.plan = run.plan
+        self.tasks: dict[str, TaskState] = dict(run.tasks)
+        self.ready: dict[str, Phase] = dict(run.ready)
+        self.timers: list[tuple[float, str]] = list(run.timers)
+        self.status: RunStatus = run.status
+        self.paused: bool = run.paused
+        self.cancelled: bool = run.cancelled
+        self.generation: int = run.generation
+        self.revision: int = run.revision
+        self.updated_at: float = run.updated_at
+        self.started_at: float | None = run.started_at
+        self.finished_at: float | None = run.finished_at
+        self.outputs: Any = run.outputs
+        self.error: Error | None = run.error
+        self.heal: int = run.heal
+        self.wake_at: float | None = run.wake_at
+        self.deadline: float | None = run.deadline
+        self.told: bool = run.told
+        self.size: int = run.size
+        self.running: int = run.running
+        self.unfinished: int = run.unfinished
+        self.effects: dict[str, TaskStatus] = {}
+        self.finals: list[str] = []
+
+    def freeze(self) -> WorkflowRun:
+        """The run as it stands now."""
+        return self.run._replace(
+            status=self.status,
+            paused=self.paused,
+            cancelled=self.cancelled,
+            generation=self.generation,
+            revision=self.revision,
+            updated_at=self.updated_at,
+            started_at=self.started_at,
+            finished_at=self.finished_at,
+            outputs=self.outputs,
+            error=self.error,
+            heal=self.heal,
+            wake_at=self.wake_at,
+            deadline=self.deadline,
+            told=self.told,
+            size=self.size,
+            tasks=self.tasks,
+            ready=self.ready,
+            running=self.running,
+            unfinished=self.unfinished,
+            timers=tuple(self.timers),
+        )
+
+    def put(self, name: str, new: TaskState) -> None:
+        """Replace the state of a task, and keep the books."""
+        old = self.tasks[name]
+        self.tasks[name] = new
+        if old.status is not new.status:
+            self._count(name, old.status, new.status)
+        before, after = _moment(old), _moment(new)
+        if before != after:
+            if before is not None:
+                del self.timers[bisect_left(self.timers, (before, name))]
+            if after is not None:
+                insort(self.timers, (after, name))
+        phase = self._phase(old, new)
+        if phase is not None:
+            self.ready[name] = phase
+        elif name in self.ready:
+            del self.ready[name]
+
+    def _count(self, name: str, old: TaskStatus, new: TaskStatus) -> None:
+        self.effects[name] = new
+        if old is TaskStatus.RUNNING:
+            self.running -= 1
+        elif new is TaskStatus.RUNNING:
+            self.running += 1
+        if new in FINAL_TASK:
+            if old not in FINAL_TASK:
+                self.unfinished -= 1
+            self.finals.append(name)
+        elif old in FINAL_TASK:
+            self.unfinished += 1
+
+    @staticmethod
+    def _phase(old: TaskState, new: TaskState) -> Phase | None:
+        """What the task may be called for. That a pending task's gate opened is for `engine.settle` to say; here it is
+        known only of one that has been called before, since a gate stays open.
+        """
+        if new.not_before is not None:
+            return None
+        if new.status is TaskStatus.WAITING:
+            return "signal" if new.inbox else "wake" if new.due else None
+        called = old.status is TaskStatus.RUNNING or old.not_before is not None
+        return "main" if new.status is TaskStatus.PENDING and called else None
+
+    def close(self, kind: str, task: str | None, *, at: float, by: str | None, before: RunStatus | None) -> JournalEntry:
+        """Close the books on one transition: the next revision, and its journal entry. `before` was the run's status."""
+        self.revision += 1
+        self.updated_at = at
+        self.size += _ENTRY_BYTES + _EFFECT_BYTES * len(self.effects)
+        effects, self.effects = self.effects, {}
+        attempt = None if task is None else self.tasks[task].attempt
+        status = None if self.status is before else self.status
+        return JournalEntry(self.revision, at, kind, task, attempt, by, effects, status)
+
+
+def _moment(task: TaskState) -> float | None:
+    """When time alone changes this task."""
+    if task.status is not TaskStatus.WAITING and task.status is not TaskStatus.PENDING:
+        return None
+    if task.not_before is None or task.until is None:
+        return task.until if task.not_before is None else task.not_before
+    return min(task.not_before, task.until)
+
+
+def fold(journal: list[JournalEntry], tasks: Mapping[str, object]) -> tuple[dict[str, TaskStatus], RunStatus]:
+    """The statuses that a journal, read from its beginning, leads to."""
+    statuses = dict.fromkeys(tasks, TaskStatus.PENDING)
+    status = RunStatus.PENDING
+    for entry in journal:
+        statuses.update(entry.tasks)
+        status = entry.status or status
+    return statuses, status

@@ -1,0 +1,244 @@
+"""Claims and the results of calls: which are legal, and what they make of a task.
+
+A claim is legal for a task that is ready for exactly that call. A result is legal only for a running task whose claim
+has the result's token; a token that is recorded already is a duplicate.
+"""
+
+from typing import Any
+
+from pydantic_core import to_json
+
+from engine.draft import Draft
+from engine.limits import PAYLOAD_BYTES, RUN_BYTES, RUN_RESERVE
+from engine.outcomes import DUPLICATE, Refusal, Rejected
+from engine.run import Claim, TaskState
+from engine.statuses import FINAL_RUN, TaskStatus
+from engine.transitions import (
+    Error,
+    Result,
+    TaskClaimed,
+    TaskFailed,
+    TaskLost,
+    TaskReleased,
+    TaskSkipped,
+    TaskSucceeded,
+    TaskSuspended,
+    TaskTimedOut,
+)
+
+LOST_AT_MOST = 3
+_TOKENS_KEPT = 3
+
+
+def json_size(value: Any) -> int:
+    """Bytes of a value as JSON."""
+    return 2 if not value else len(to_json(value))
+
+
+def claimed(draft: Draft, claim: TaskClaimed, at: float, luck: float) -> str | Refusal:  # noqa: ARG001
+    """An engine wants to call a task."""
+    task = draft.tasks.get(claim.task)
+    if task is None:
+        return _unknown(draft, claim.task)
+    if task.claim is not None and task.claim.token == claim.token:
+        return DUPLICATE
+    refusal = _unclaimable(draft, task, claim)
+    if refusal is not None:
+        return refusal
+    _take(draft, task, claim, at)
+    return "TaskClaimed"
+
+
+def _unclaimable(draft: Draft, task: TaskState, claim: TaskClaimed) -> Rejected | None:
+    if draft.paused or draft.status in FINAL_RUN or draft.ready.get(claim.task) != claim.phase:
+        return Rejected("NOT_READY", f"{claim.task!r} is not ready for a {claim.phase} call (run {draft.status}, task {task.status})")
+    if (claim.generation, claim.step, claim.attempt) != (task.generation, task.step, task.attempt + 1):
+        return Rejected("STALE_CLAIM", f"{claim.task!r} has moved on since the claim was made")
+    if claim.phase == "signal" and claim.signal != task.inbox[0].id:
+        return Rejected("STALE_CLAIM", f"{claim.task!r} has another signal to process first")
+    return None
+
+
+def _take(draft: Draft, task: TaskState, claim: TaskClaimed, at: float) -> None:
+    if draft.started_at is None:
+        draft.started_at = at
+    draft.put(
+        claim.task,
+        task._replace(
+            status=TaskStatus.RUNNING,
+            updated_at=at,
+            attempt=claim.attempt,
+            claim=Claim(claim.token, claim.owner, claim.phase, at, claim.signal),
+            started_at=at if task.started_at is None else task.started_at,
+        ),
+    )
+
+
+def result(draft: Draft, result: Result, at: float, luck: float) -> str | Refusal:
+    """A call ended, in any way."""
+    task = draft.tasks.get(result.task)
+    if task is None:
+        return _unknown(draft, result.task)
+    if result.token in task.tokens:
+        return DUPLICATE
+    unclaimed = getattr(result, "claim", None)
+    if unclaimed is not None and task.claim is None:
+        refusal = _unclaimable(draft, task, unclaimed)
+        if refusal is not None:
+            return refusal
+        _take(draft, task, unclaimed, at)
+        task = draft.tasks[result.task]
+    if task.claim is None or task.claim.token != result.token:
+        why = f"the run is {draft.status}" if draft.status in FINAL_RUN else f"the task is {task.status}, by another claim"
+        return Rejected("LATE_RESULT", f"the result of {result.task!r} came too late: {why}")
+    if isinstance(result, TaskReleased):
+        draft.put(result.task, _given_back(task, at)._replace(tokens=_with(task, result.token)))
+        return "TaskReleased"
+    return _recorded(draft, task, task.claim, _fitting(draft, result), at, luck)
+
+
+def lost(draft: Draft, transition: TaskLost, at: float, luck: float) -> str | Refusal:  # noqa: ARG001
+    """The owner of a claim is dead: the task is called again, a few times at most."""
+    task = draft.tasks.get(transition.task)
+    if task is None:
+        return _unknown(draft, transition.task)
+    if task.claim is None or task.claim.token != transition.token:
+        return Rejected("LATE_RESULT", f"{transition.task!r} is not under that claim any more")
+    if task.lost < LOST_AT_MOST:
+        draft.put(transition.task, _given_back(task, at)._replace(lost=task.lost + 1))
+    else:
+        error = Error("WORKER_LOST", f"the engine died {task.lost + 1} times in a row while calling this task")
+        failed = task._replace(status=TaskStatus.FAILED, lost=task.lost + 1, error=error, finished_at=at, updated_at=at)
+        draft.put(transition.task, failed._replace(claim=None))
+    return "TaskLost"
+
+
+def timed_out(draft: Draft, name: str, message: str, at: float, luck: float) -> str:
+    """The time of an attempt is over: it is retried like one that failed."""
+    task = draft.tasks[name]
+    assert task.claim is not None  # noqa: S101 - the caller found it running
+    transition = TaskTimedOut(name, task.claim.token, message, attempt_over=True)
+    return _recorded(draft, task, task.claim, transition, at, luck)
+
+
+def _given_back(task: TaskState, at: float) -> TaskState:
+    """The task before its claim: no attempt is charged, the inbox and `due` are kept."""
+    main = task.claim is None or task.claim.phase == "main"
+    status = TaskStatus.PENDING if main else TaskStatus.WAITING
+    return task._replace(status=status, updated_at=at, attempt=task.attempt - 1, claim=None)
+
+
+def _with(task: TaskState, token: str) -> tuple[str, ...]:
+    return (*task.tokens, token)[-_TOKENS_KEPT:]
+
+
+def _fitting(draft: Draft, result: Result) -> Result:
+    """The result, unless its outputs don't fit: then a failure that says so."""
+    outputs = getattr(result, "outputs", None)
+    size = json_size(outputs)
+    if size > PAYLOAD_BYTES:
+        sentence = f"{size:,} bytes of outputs; the limit is {PAYLOAD_BYTES:,}"
+    elif draft.size + size > RUN_BYTES - RUN_RESERVE:
+        sentence = f"{size:,} bytes of outputs don't fit: the run's document has reached its limit of {RUN_BYTES:,}"
+    else:
+        draft.size += size
+        return result
+    return TaskFailed(result.task, result.token, Error("OUTPUT_TOO_LARGE", sentence))
+
+
+def _recorded(draft: Draft, task: TaskState, claim: Claim, result: Result, at: float, luck: float) -> str:
+    """Record what a call came to; a call is a step of its task, unless it is to be made again."""
+    if isinstance(result, TaskFailed) and result.retryable or isinstance(result, TaskTimedOut) and result.attempt_over:
+        backoff = draft.plan.tasks[result.task].backoff
+        if task.attempt < backoff.max_attempts:
+            error = result.error if isinstance(result, TaskFailed) else Error("TIMED_OUT", result.message)
+            again = TaskStatus.PENDING if claim.phase == "main" else TaskStatus.WAITING
+            draft.put(
+                result.task,
+                task._replace(
+                    status=again,
+                    updated_at=at,
+                    claim=None,
+                    error=error,
+                    lost=0,
+                    not_before=at + backoff.delay(task.attempt, luck),
+                    tokens=_with(task, result.token),
+                ),
+            )
+            return "TaskRetried"
+    inbox = task.inbox
+    if claim.phase == "signal":
+        inbox = tuple(signal for signal in inbox if signal.id != claim.signal)
+    elif claim.phase == "wake" and inbox and not isinstance(result, TaskSuspended):
+        # A decision was accepted while the expiry was being processed: it comes first, the time stays due behind it.
+        result = TaskSuspended(result.task, result.token, wants=task.wants, outputs=task.outputs)
+        return _suspended(draft, task, claim, result, inbox, at, due=True)
+    if isinstance(result, TaskSuspended):
+        return _suspended(draft, task, claim, result, inbox, at, due=task.due and claim.phase == "signal")
+    status, error = _end(result)
+    draft.put(
+        result.task,
+        task._replace(
+            status=status,
+            updated_at=at,
+            step=task.step + 1,
+            lost=0,
+            outputs=task.outputs if getattr(result, "outputs", None) is None else result.outputs,
+            error=error,
+            finished_at=at,
+            claim=None,
+            until=None,
+            due=False,
+            wants=None,
+            inbox=inbox,
+            tokens=_with(task, result.token),
+        ),
+    )
+    return type(result).__name__
+
+
+def _end(result: Result) -> tuple[TaskStatus, Error | None]:
+    match result:
+        case TaskSucceeded():
+            return TaskStatus.SUCCESS, None
+        case TaskFailed(error=error):
+            return TaskStatus.FAILED, error
+        case TaskSkipped(reason=reason):
+            return TaskStatus.SKIPPED, Error("SKIPPED", reason)
+        case TaskTimedOut(message=message):
+            return TaskStatus.TIMED_OUT, Error("TIMED_OUT", message)
+    message = f"{type(result).__name__} doesn't end a task"
+    raise AssertionError(message)
+
+
+def _suspended(  # noqa: PLR0913 - the parts of one suspension
+    draft: Draft, task: TaskState, claim: Claim, result: TaskSuspended, inbox: tuple[Any, ...], at: float, *, due: bool
+) -> str:
+    until = result.until if result.after is None else at + result.after
+    if until is not None:
+        due = False
+    elif claim.phase != "wake":
+        until = task.until
+    draft.put(
+        result.task,
+        task._replace(
+            status=TaskStatus.WAITING,
+            updated_at=at,
+            step=task.step + 1,
+            attempt=0,
+            lost=0,
+            outputs=task.outputs if result.outputs is None else result.outputs,
+            error=None,
+            claim=None,
+            until=until,
+            due=due,
+            wants=result.wants if result.wants is not None else task.wants,
+            inbox=inbox,
+            tokens=_with(task, result.token),
+        ),
+    )
+    return "TaskSuspended"
+
+
+def _unknown(draft: Draft, name: str) -> Rejected:
+    return Rejected("UNKNOWN_TASK", f"{name!r} is not a task of workflow {draft.plan.workflow.name!r}")

@@ -1,0 +1,170 @@
+"""Settling: whatever follows from a change with no outside help becomes part of the same new document.
+
+A task whose `depends` became false is omitted, one whose `when` is false skipped, one whose arguments can't be resolved
+fails; when every task is final the run ends. Then the run's status and `wake_at` are computed anew. All of this depends
+on final statuses alone, and those never change, so the order of results can't matter.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.conditions import ConditionError, judge
+from engine.depends import evaluate
+from engine.draft import Draft
+from engine.plan import PlannedTask
+from engine.references import BadReference, Scope
+from engine.run import TaskState, WorkflowRun
+from engine.statuses import FINAL_RUN, RunStatus, TaskStatus
+from engine.transitions import Error
+
+HEAL_SECONDS = 30.0
+HEAL_DOUBLINGS = 5
+_FAILURES = frozenset({TaskStatus.FAILED, TaskStatus.TIMED_OUT, TaskStatus.CANCELLED})
+
+
+def settle(draft: Draft, at: float, luck: float) -> None:
+    """Draw every conclusion, then say when somebody must look at the run again. `luck` is a random number in [0, 1)."""
+    while draft.finals:
+        ended = draft.finals.pop()
+        for name in draft.plan.dependents[ended]:
+            consider(draft, name, ended, at)
+    if draft.status not in FINAL_RUN:
+        if draft.unfinished == 0:
+            _conclude(draft, at)
+        else:
+            draft.status = _status(draft)
+    draft.wake_at = _wake_at(draft, at, luck)
+
+
+def consider(draft: Draft, name: str, ended: str | None, at: float) -> None:
+    """Start, skip or omit a pending task, now that `ended` is final (None: look at all that it waits for)."""
+    task = draft.tasks[name]
+    if task.status is not TaskStatus.PENDING or name in draft.ready or task.not_before is not None:
+        return
+    planned = draft.plan.tasks[name]
+    verdict = _gate(draft, planned, ended)
+    if verdict is None:
+        return
+    if verdict is False:
+        draft.put(name, task._replace(status=TaskStatus.OMITTED, updated_at=at, finished_at=at))
+        return
+    fault = _objection(draft, planned)
+    if fault is None:
+        draft.ready[name] = "main"
+    elif isinstance(fault, Error):
+        failed = task._replace(status=TaskStatus.FAILED, error=fault, updated_at=at, started_at=at, finished_at=at)
+        draft.put(name, failed)
+    else:
+        draft.put(name, task._replace(status=TaskStatus.SKIPPED, updated_at=at, finished_at=at))
+
+
+def _gate(draft: Draft, planned: PlannedTask, ended: str | None) -> bool | None:
+    """Whether all clauses of the gate are true. The clauses are read from the last to the first: tasks tend to end in
+    their order, so the first look finds one that is still unknown, however many there are.
+    """
+    tasks = draft.tasks
+
+    def status(name: str) -> TaskStatus:
+        return tasks[name].status
+
+    for clause in planned.gate if ended is None else planned.mentions[ended]:
+        if evaluate(clause, status) is False:
+            return False
+    for clause in reversed(planned.gate):
+        if evaluate(clause, status) is None:
+            return None
+    return True
+
+
+def _objection(draft: Draft, planned: PlannedTask) -> Error | str | None:
+    """Why a task whose gate is open isn't called: an error, or the reason to skip it."""
+    scope = scope_of(draft.run, draft.tasks)
+    try:
+        for number, condition in enumerate(planned.when):
+            left, right = condition.left.resolve(scope), condition.right.resolve(scope)
+            if not judge(left, condition.operator, right):
+                return f"when[{number}] is false"
+        if not planned.arguments.constant:
+            planned.arguments.resolve(scope)
+    except BadReference as error:
+        return Error("BAD_REFERENCE", str(error))
+    except ConditionError as error:
+        return Error("BAD_CONDITION", str(error))
+    return None
+
+
+def scope_of(run: WorkflowRun, tasks: Mapping[str, TaskState]) -> Scope:
+    """What references of this run may read."""
+    return Scope(inputs=run.inputs, tasks=tasks, run=run)
+
+
+def _status(draft: Draft) -> RunStatus:
+    if draft.paused:
+        return RunStatus.PAUSED
+    if draft.running or draft.ready:
+        return RunStatus.PENDING if draft.started_at is None else RunStatus.RUNNING
+    return RunStatus.WAITING
+
+
+def _conclude(draft: Draft, at: float) -> None:
+    """Every task is final: end the run."""
+    if draft.error is None and not draft.cancelled:
+        draft.error = _failure(draft)
+    if draft.plan.workflow.outputs:
+        draft.outputs, fault = _outputs(draft)
+        if draft.error is None and not draft.cancelled:
+            draft.error = fault
+    draft.status = RunStatus.CANCELLED if draft.cancelled else RunStatus.FAILED if draft.error else RunStatus.SUCCESS
+    draft.finished_at = at
+
+
+def _failure(draft: Draft) -> Error | None:
+    """Why the run as a whole failed, if it did (DESIGN: "A run ends")."""
+    exits = set(draft.plan.workflow.dag.exitpoints)
+    culprits = [
+        name
+        for name, task in draft.tasks.items()
+        if task.status in _FAILURES and (name in exits or not _handled(draft, name))
+    ]
+    if culprits:
+        reasons = "; ".join(_reason(name, draft.tasks[name]) for name in culprits[:10])
+        more = f"; and {len(culprits) - 10} more" if len(culprits) > 10 else ""  # noqa: PLR2004
+        first = draft.tasks[culprits[0]]
+        code = first.error.code if first.error is not None else str(first.status)
+        return Error(code if len(culprits) == 1 else "TASKS_FAILED", reasons + more)
+    if any(draft.tasks[name].status is TaskStatus.SUCCESS for name in exits):
+        return None
+    ends = ", ".join(f"{name} {draft.tasks[name].status}" for name in draft.plan.workflow.dag.exitpoints[:10])
+    return Error("NO_EXIT_REACHED", f"nothing failed, but no exit point succeeded: {ends}")
+
+
+def _handled(draft: Draft, name: str) -> bool:
+    if draft.plan.tasks[name].spec.allow_failure:
+        return True
+    return any(draft.tasks[other].started_at is not None for other in draft.plan.handlers[name])
+
+
+def _reason(name: str, task: TaskState) -> str:
+    return f"{name} {task.status}" + (f" ({task.error.code}: {task.error.message[:200]})" if task.error else "")
+
+
+def _outputs(draft: Draft) -> tuple[Any, Error | None]:
+    try:
+        return draft.plan.outputs.resolve(scope_of(draft.run, draft.tasks)), None
+    except BadReference as error:
+        return None, Error("BAD_REFERENCE", f"outputs.{error}")
+
+
+def _wake_at(draft: Draft, at: float, luck: float) -> float | None:
+    """When somebody must look at the run again; a function of the document alone, never of the old value."""
+    heal = at + HEAL_SECONDS * 2 ** min(draft.heal, HEAL_DOUBLINGS) * (1.0 + 0.1 * luck)
+    if draft.status in FINAL_RUN:
+        return None if draft.run.parent is None or draft.told else heal
+    if draft.paused:
+        return heal if draft.running else None
+    moments = [heal] if draft.running or draft.ready else []
+    if draft.timers:
+        moments.append(draft.timers[0][0])
+    if draft.deadline is not None:
+        moments.append(draft.deadline)
+    return min(moments, default=None)

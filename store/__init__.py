@@ -1,0 +1,1 @@
+"""The document store that emits each of its changes: the protocol, and its implementations."""

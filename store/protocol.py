@@ -1,0 +1,240 @@
+"""The store, as everybody else sees it: workflows, runs, the changes of both, and the owners of claims.
+
+             create ─► ┌──────────────────────┐ ─► changes(after) ─► the change feed
+    apply(proposals) ─► │ workflows  runs      │ ─► load / read / find
+         wake(limit) ─► │ changes    owners    │ ─► next_wake
+                        └──────────────────────┘
+
+Every operation is one atomic write or one consistent read. Times are Unix seconds by the store's own clock.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol
+
+from engine.documents import Workflow
+from engine.faults import Fault
+from engine.outcomes import Duplicate, Rejected, Touched
+from engine.run import JournalEntry, Parent, WorkflowRun
+from engine.statuses import RunStatus
+from engine.transitions import Error, Transition
+
+
+class StoreError(Exception):
+    """The store can't do what was asked; the message says what, where and what to do. Nothing was written."""
+
+
+class StoreUnavailable(StoreError):
+    """The store can't be reached, or is busy or full at the moment: the same call may succeed later.
+
+    Of a write it is not known whether it was done; all writes can be repeated.
+    """
+
+
+class NewRun(NamedTuple):
+    """A request to start a run. `id` is the caller's key: the same id with the same content starts nothing twice."""
+
+    id: str
+    workflow: str
+    inputs: Mapping[str, Any]
+    version: int | None = None
+    requested_by: str | None = None
+    labels: Mapping[str, str] | None = None
+    parent: Parent | None = None
+    tenant: str = "default"
+
+
+class Creation(NamedTuple):
+    """What became of a NewRun: `created`, `exists` (the same request was accepted before), or `refused` with all faults."""
+
+    id: str
+    outcome: Literal["created", "exists", "refused"]
+    run: WorkflowRun | None = None
+    faults: tuple[Fault, ...] = ()
+
+
+class Proposal(NamedTuple):
+    """A transition proposed for a run; `by` is who does it, for the journal."""
+
+    run_id: str
+    transition: Transition
+    by: str | None = None
+
+
+class Recorded(NamedTuple):
+    """What became of a proposal. `run` is the run after the whole batch, None if there is no such run."""
+
+    run_id: str
+    outcome: JournalEntry | Duplicate | Rejected | Touched
+    run: WorkflowRun | None
+
+
+class Change(NamedTuple):
+    """An event of the feed: one transition of one run (with payloads), or a saved workflow version.
+
+    `document` is there on creation: the run's (or workflow's) whole document.
+    """
+
+    position: int
+    entity: Literal["run", "workflow"]
+    id: str
+    revision: int
+    at: float
+    by: str | None
+    transition: Mapping[str, Any] | None
+    entry: JournalEntry | None
+    document: Mapping[str, Any] | None
+
+
+class Changes(NamedTuple):
+    """A page of the feed, and the position after it."""
+
+    changes: list[Change]
+    position: int
+
+
+class Owner(NamedTuple):
+    """One start of one engine process. `position` is how far it has read the feed."""
+
+    id: str
+    alive_until: float
+    dead: bool
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunQuery:
+    """Which runs to find, newest first. All that is given must hold; `inputs` compares top-level values for equality."""
+
+    tenant: str = "default"
+    workflow: str | None = None
+    statuses: frozenset[RunStatus] = frozenset()
+    requested_by: str | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    created_after: float | None = None
+    created_before: float | None = None
+    limit: int = 100
+    cursor: str | None = None
+
+
+class RunSummary(NamedTuple):
+    """A run as lists show it."""
+
+    id: str
+    workflow: str
+    version: int
+    status: RunStatus
+    requested_by: str | None
+    created_at: float
+    updated_at: float
+    finished_at: float | None
+    error: Error | None
+
+
+class Page(NamedTuple):
+    """Some runs, and the cursor that the next page begins at (None at the end)."""
+
+    runs: list[RunSummary]
+    cursor: str | None
+
+
+class Store(Protocol):
+    """A CDC-enabled document store.
+
+    All methods may raise `StoreUnavailable` (try again) and `StoreError` (don't). A store object may be used by several
+    threads.
+    """
+
+    incarnation: str
+    """Which history this is: another one after a restored backup."""
+
+    def now(self) -> float:
+        """The store's clock."""
+
+    # Workflows: versioned, and immutable once saved.
+
+    def save_workflow(self, workflow: Workflow, *, by: str | None = None) -> Workflow:
+        """Save a new version; a document equal to the latest version gives that one back."""
+
+    def workflow(self, name: str, version: int | None = None, *, tenant: str = "default") -> Workflow | None:
+        """A version of a workflow (the latest by default)."""
+
+    def workflows(self, *, tenant: str = "default") -> list[Workflow]:
+        """The latest version of each workflow, by name."""
+
+    # Runs.
+
+    def create(self, requests: Sequence[NewRun]) -> list[Creation]:
+        """Start runs, durably, in one write; one answer each, in order. A fault in one doesn't touch the others."""
+
+    def apply(self, proposals: Sequence[Proposal], *, durable: bool = True) -> list[Recorded]:
+        """Apply transitions in one write; one answer each, in order.
+
+        `durable=False` may lose the write in a power cut (never in a process crash): for claims. A run whose document
+        can't be handled is failed by itself with `ENGINE_ERROR`, and the others go on.
+        """
+
+    def load(self, ids: Iterable[str]) -> dict[str, WorkflowRun]:
+        """The current state of these runs; the unknown are missing."""
+
+    def journal(self, id: str) -> list[JournalEntry]:  # noqa: A002
+        """Everything that happened to a run, in order; no payloads."""
+
+    def find(self, query: RunQuery) -> Page:
+        """Runs, newest first.
+
+        Raises:
+            ValueError: the cursor is not one that this store gave.
+        """
+
+    def counts(self, *, tenant: str | None = None) -> dict[RunStatus, int]:
+        """How many runs there are in each status."""
+
+    # Waking.
+
+    def wake(self, limit: int) -> list[WorkflowRun]:
+        """Wake up to `limit` due runs in one write, the longest due first: claims of dead owners become lost, due times
+        become state, and a run that nothing happened to is only touched. Gives all of them back, woken or touched; a run
+        that can't be woken is put off like a touched one, so it can't block the others.
+        """
+
+    def next_wake(self) -> float | None:
+        """The earliest `wake_at` of all runs."""
+
+    def wake_active(self) -> int:
+        """Make every run that has something ready or running due now; how many."""
+
+    # The change feed.
+
+    def changes(self, after: int, *, limit: int = 1000, excluding: str | None = None) -> Changes:
+        """The changes after a position, in order; without those that the owner `excluding` wrote."""
+
+    def position(self) -> int:
+        """The position of the newest change."""
+
+    def changed(self) -> bool:
+        """Whether another connection may have written since this was last asked; cheap, and may say yes in vain."""
+
+    # Owners of claims.
+
+    def register(self, owner: str, lease: float) -> int:
+        """Enter an owner with a lease in seconds; from now on this object's writes carry its name. Gives the position from
+        which it should read the feed: how far the engines before it got.
+        """
+
+    def beat(self, owner: str, lease: float, position: int) -> bool:
+        """Prolong the lease and say how far the feed was read; False if the owner has been declared dead."""
+
+    def owners(self) -> list[Owner]:
+        """The owners that aren't dead."""
+
+    def bury(self, *, by_time: bool) -> list[str]:
+        """Declare dead whoever is: its process is gone, or (`by_time`) its lease is over. Runs that it had claimed, or that
+        wait for nobody and no timer, become due now. Gives those newly dead.
+        """
+
+    def leave(self, owner: str, position: int) -> None:
+        """End an owner that has nothing in flight: as `bury`, of itself."""
+
+    def close(self) -> None:
+        """Close the files or connections; idempotent."""
