@@ -1,0 +1,124 @@
+"""Checking arguments against a block's model, in a person's words, also before their references are filled in."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from engine.faults import Fault, nearest
+from engine.references import ReferenceSyntaxError, compile_template
+
+Location: TypeAlias = tuple[str | int, ...]
+
+_ROOT: Location = ()
+_PREFIX = re.compile(r"^(Input |Value error, |Assertion failed, |(List|Dictionary|String) (?=should ))")
+
+
+def faults_of(error: ValidationError, model: type[BaseModel], value: object) -> list[Fault]:
+    """What pydantic found, one fault a place: `payload.title: is required`."""
+    return _told(error.errors(include_url=False, include_context=False, include_input=False), model, value, [])
+
+
+def check(model: type[BaseModel], arguments: Mapping[str, Any]) -> list[Fault]:
+    """The faults that no run can mend: whatever holds a `{{ reference }}` may turn out to be anything."""
+    holes = list(_holes(arguments, _ROOT))
+    try:
+        model.model_validate(arguments)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        return _told(found, model, arguments, holes)
+    except Exception as error:  # noqa: BLE001 - a model's own validator, which a reference's text may confuse
+        return [] if holes else [Fault("", f"{type(error).__name__}: {error}")]
+    return []
+
+
+def path_of(location: Location) -> str:
+    """`("payload", "items", 2)` as `payload.items[2]`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+
+
+def _told(found: list[ErrorDetails], model: type[BaseModel], value: object, holes: list[Location]) -> list[Fault]:
+    sentences: dict[Location, dict[str, None]] = {}
+    for detail in found:
+        place = _place(detail["loc"], value)
+        if detail["type"] not in {"missing", "extra_forbidden"} and any(_touch(place, hole) for hole in holes):
+            continue
+        sentences.setdefault(place, {})[_sentence(detail, place, model)] = None
+    return [Fault(path_of(place), ", or ".join(said)) for place, said in sentences.items()]
+
+
+def _sentence(detail: ErrorDetails, place: Location, model: type[BaseModel]) -> str:
+    match detail["type"]:
+        case "missing":
+            return "is required"
+        case "extra_forbidden":
+            return f"is not known here{nearest(str(place[-1]), _names(model, place[:-1]))}"
+        case _:
+            return _PREFIX.sub("", detail["msg"]).replace(" after validation", "")
+
+
+def _place(location: Location, value: object) -> Location:
+    """Where in `value` an error is. Pydantic's location also names the members of unions; those are left out."""
+    place: list[str | int] = []
+    for part in location[:-1]:
+        match value, part:
+            case (dict(), str()) if part in value:
+                value = value[part]
+            case (list(), int()) if part < len(value):
+                value = value[part]
+            case _:
+                continue
+        place.append(part)
+    last = location[-1:]
+    if last and (isinstance(value, dict) if isinstance(last[0], str) else isinstance(value, list)):
+        place.append(last[0])
+    return tuple(place)
+
+
+def _touch(one: Location, other: Location) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
+
+
+def _holes(value: object, at: Location) -> Iterator[Location]:
+    """Where `value` has text with references in it."""
+    match value:
+        case str() if "{{" in value:
+            try:
+                if compile_template(value).references:
+                    yield at
+            except ReferenceSyntaxError:
+                yield at  # told by whoever checks references
+        case dict():
+            for key, inner in value.items():
+                yield from _holes(inner, (*at, key))
+        case list():
+            for index, inner in enumerate(value):
+                yield from _holes(inner, (*at, index))
+
+
+def _names(model: type[BaseModel], place: Location) -> list[str]:
+    """The property names that the model knows at `place`, by its JSON Schema."""
+    root = model.model_json_schema()
+    schemas = list(_flat(root, root))
+    for part in place:
+        inner = (_member(schema, part) for schema in schemas)
+        schemas = [flat for schema in inner if isinstance(schema, dict) for flat in _flat(schema, root)]
+    return [name for schema in schemas for name in schema.get("properties", {})]
+
+
+def _member(schema: Mapping[str, Any], part: str | int) -> object:
+    if isinstance(part, int):
+        return schema.get("items")
+    return schema.get("properties", {}).get(part, schema.get("additionalProperties"))
+
+
+def _flat(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """A schema and its alternatives, with `$ref` followed."""
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
+    yield schema
+    for alternative in (*schema.get("anyOf", ()), *schema.get("oneOf", ()), *schema.get("allOf", ())):
+        yield from _flat(alternative, root)
