@@ -13,10 +13,9 @@ from typing import Any, NamedTuple, TypeAlias
 from engine import controls, results, signals
 from engine.draft import Draft
 from engine.faults import Fault, Invalid
-from engine.limits import PAYLOAD_BYTES
+from engine.limits import LimitError, json_size
 from engine.outcomes import Applied, Duplicate, Refusal, Rejected, Touched
 from engine.plan import Plan
-from engine.results import json_size
 from engine.run import JournalEntry, Parent, TaskState, WorkflowRun
 from engine.settle import consider, scope_of, settle
 from engine.statuses import FINAL_RUN, RunStatus
@@ -135,9 +134,11 @@ def start(
     """
     filled = plan.inputs.with_defaults(dict(inputs))
     faults = plan.inputs.faults(filled, at="inputs")
-    size = json_size(filled)
-    if size > PAYLOAD_BYTES:
-        faults.append(Fault("inputs", f"{size:,} bytes of JSON; the limit is {PAYLOAD_BYTES:,}"))
+    size = 0
+    try:
+        size = json_size(filled)
+    except LimitError as error:
+        faults.append(Fault("inputs", f"this {error}"))
     if faults:
         raise Invalid(*faults)
     run = WorkflowRun(

@@ -6,10 +6,8 @@ has the result's token; a token that is recorded already is a duplicate.
 
 from typing import Any
 
-from pydantic_core import to_json
-
 from engine.draft import Draft
-from engine.limits import PAYLOAD_BYTES, RUN_BYTES, RUN_RESERVE
+from engine.limits import RUN_BYTES, RUN_RESERVE, LimitError, json_size
 from engine.outcomes import DUPLICATE, Refusal, Rejected
 from engine.run import Claim, TaskState
 from engine.statuses import FINAL_RUN, TaskStatus
@@ -28,11 +26,6 @@ from engine.transitions import (
 
 LOST_AT_MOST = 3
 _TOKENS_KEPT = 3
-
-
-def json_size(value: Any) -> int:
-    """Bytes of a value as JSON."""
-    return 2 if not value else len(to_json(value))
 
 
 def claimed(draft: Draft, claim: TaskClaimed, at: float, luck: float) -> str | Refusal:  # noqa: ARG001
@@ -135,14 +128,17 @@ def _with(task: TaskState, token: str) -> tuple[str, ...]:
 def _fitting(draft: Draft, result: Result) -> Result:
     """The result, unless its outputs don't fit: then a failure that says so."""
     outputs = getattr(result, "outputs", None)
-    size = json_size(outputs)
-    if size > PAYLOAD_BYTES:
-        sentence = f"{size:,} bytes of outputs; the limit is {PAYLOAD_BYTES:,}"
-    elif draft.size + size > RUN_BYTES - RUN_RESERVE:
-        sentence = f"{size:,} bytes of outputs don't fit: the run's document has reached its limit of {RUN_BYTES:,}"
-    else:
-        draft.size += size
+    if not outputs:
         return result
+    try:
+        size = json_size(outputs)
+    except LimitError as error:
+        sentence = f"the outputs can't be recorded: this {error}"
+    else:
+        if draft.size + size <= RUN_BYTES - RUN_RESERVE:
+            draft.size += size
+            return result
+        sentence = f"{size:,} bytes of outputs don't fit: the run's document has reached its limit of {RUN_BYTES:,}"
     return TaskFailed(result.task, result.token, Error("OUTPUT_TOO_LARGE", sentence))
 
 

@@ -8,9 +8,8 @@ from typing import Any
 
 from engine.draft import Draft
 from engine.faults import nearest
-from engine.limits import PAYLOAD_BYTES, RUN_BYTES, RUN_RESERVE
+from engine.limits import RUN_BYTES, RUN_RESERVE, LimitError, json_size
 from engine.outcomes import DUPLICATE, Refusal, Rejected
-from engine.results import json_size
 from engine.run import Accepted, TaskState
 from engine.schemas import compile_schema
 from engine.statuses import FINAL_RUN, FINAL_TASK, TaskStatus
@@ -31,9 +30,10 @@ def received(draft: Draft, transition: SignalReceived, at: float, luck: float) -
         refusal = _unwanted(name, task, task.wants, signal)
     if refusal is not None:
         return refusal
-    size = json_size(signal.data)
-    if size > PAYLOAD_BYTES:
-        return Rejected("SIGNAL_TOO_LARGE", f"{size:,} bytes of data; the limit is {PAYLOAD_BYTES:,}")
+    try:
+        size = json_size(signal.data)
+    except LimitError as error:
+        return Rejected("BAD_SIGNAL", f"data: this {error}")
     if draft.size + size > RUN_BYTES - RUN_RESERVE:
         return Rejected("RUN_FULL", f"the run's document has reached its limit of {RUN_BYTES:,} bytes")
     draft.size += size
@@ -74,8 +74,8 @@ def _unwanted(name: str, task: TaskState, wants: Wants, signal: Signal) -> Rejec
             return Rejected("ALREADY_DECIDED", f"{name!r} has already got its signal{_by(task)}")
     else:
         for decision, enough in wants.closes.items():
-            if sum(one.decision == decision for one in task.accepted) >= enough:
-                return Rejected("ALREADY_DECIDED", f"{name!r} is already decided: {decision}{_by(task)}")
+            if sum(decision in ("*", one.decision) for one in task.accepted) >= enough:
+                return Rejected("ALREADY_DECIDED", f"{name!r} is already decided{_by(task)}")
     if wants.schema is not None:
         faults = compile_schema(wants.schema).faults(signal.data, at="data")
         if faults:

@@ -36,7 +36,8 @@ class Wants(NamedTuple):
     """What a waiting task takes as a signal.
 
     `schema` is a JSON Schema of the data; `senders` are the only people who may send, each once; `closes` ends the
-    taking: `{"approve": 1}` means no more once one accepted signal had `data["decision"] == "approve"`.
+    taking: `{"approve": 1}` means no more once one accepted signal had `data["decision"] == "approve"`, `{"*": 1}` no
+    more once there was any. Without it one signal at a time is taken.
     """
 
     schema: Mapping[str, Any] | None = None
