@@ -23,6 +23,10 @@ class LimitError(ValueError):
     """A value is too large, too deep, or not JSON; the text is the end of a sentence ("is larger than …")."""
 
 
+class TooLargeError(LimitError):
+    """A value is too large."""
+
+
 def json_size(value: object, most: int = PAYLOAD_BYTES, depth: int = JSON_DEPTH) -> int:
     """Bytes of `value` as compact JSON in UTF-8.
 
@@ -30,7 +34,9 @@ def json_size(value: object, most: int = PAYLOAD_BYTES, depth: int = JSON_DEPTH)
     structure that doubles at each of its levels is refused as quickly as any other.
 
     Raises:
-        LimitError: larger than `most`, nested deeper than `depth`, or nothing that JSON can say.
+        TooLargeError: it is larger than `most`.
+        LimitError: it is nothing that JSON can say, or nested deeper than `depth`, which is what its place leaves of
+            `JSON_DEPTH`.
     """
     if type(value) is str:
         size = _string_size(value)
@@ -38,7 +44,6 @@ def json_size(value: object, most: int = PAYLOAD_BYTES, depth: int = JSON_DEPTH)
     else:
         size = 0
         level = [value]
-    deepest = depth
     while level and size <= most:
         below: list[object] = []
         for item in level:
@@ -55,13 +60,13 @@ def json_size(value: object, most: int = PAYLOAD_BYTES, depth: int = JSON_DEPTH)
                 size += _scalar_size(item)
                 continue
             if depth == 0 and type(item) is not str:
-                raise LimitError(f"is nested deeper than {deepest}")
+                raise LimitError(f"is nested deeper than {JSON_DEPTH}")
             if size > most:
                 break
         level = below
         depth -= 1
     if size > most:
-        raise LimitError(f"is larger than {most:,} bytes as JSON")
+        raise TooLargeError(f"is larger than {most:,} bytes as JSON")
     return size
 
 
