@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from engine.faults import nearest, shown
 from engine.limits import EXPRESSION_BYTES
-from engine.queries import Query, QueryError, QuerySyntaxError, compile_query
+from engine.queries import Fuel, Query, QueryError, QuerySyntaxError, compile_query
 from engine.statuses import TaskStatus
 
 ROOTS: Final = ("inputs", "tasks", "run")
@@ -109,6 +109,10 @@ def _descend(value: Any, steps: tuple[_Step, ...]) -> Any:
     return value
 
 
+def _as_dict(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    return mapping if isinstance(mapping, dict) else dict(mapping)
+
+
 def _task(scope: Scope, name: str, reference: Reference) -> Mapping[str, Any]:
     task = scope.tasks(name)
     if task is None:
@@ -128,11 +132,11 @@ class _Path:
     root: Literal["inputs", "run"]
     steps: tuple[_Step, ...]
 
-    def value(self, scope: Scope) -> Any:
+    def value(self, scope: Scope, _fuel: Fuel) -> Any:
         """What is there; null if nothing is."""
         whole = scope.inputs if self.root == "inputs" else scope.run
         if not self.steps:
-            return dict(whole)
+            return _as_dict(whole)
         value = _descend(whole, self.steps)
         return None if value is _MISSING else value
 
@@ -143,7 +147,7 @@ class _TaskPath:
     task: str
     steps: tuple[_Step, ...]
 
-    def value(self, scope: Scope) -> Any:
+    def value(self, scope: Scope, _fuel: Fuel) -> Any:
         """What is there; null if nothing is, except in the outputs of a success, which must have what is asked for."""
         task = _task(scope, self.task, self.reference)
         if not self.steps:
@@ -162,12 +166,13 @@ class _Search:
     reference: Reference
     query: Query
 
-    def value(self, scope: Scope) -> Any:
+    def value(self, scope: Scope, fuel: Fuel) -> Any:
         """What the expression finds, in no more tasks than it names."""
         reference = self.reference
         tasks = {name: _whole_task(_task(scope, name, reference)) for name in dict(reference.tasks)}
+        root = {"inputs": _as_dict(scope.inputs), "tasks": tasks, "run": _as_dict(scope.run)}
         try:
-            return self.query.value({"inputs": dict(scope.inputs), "tasks": tasks, "run": dict(scope.run)})
+            return self.query.value(root, fuel)
         except QueryError as error:
             raise BadReference(reference.path, reference.source, str(error)) from None
 

@@ -1,7 +1,7 @@
 """JMESPath with bounds: expressions that are checked when they are compiled, and stopped when they do too much.
 
 An expression is limited in length and depth, and evaluating it spends *fuel*: for each step, for what it compares and
-passes to functions, and for what it builds, as large as that would be in writing. So `[@,@] | [@,@] | …` ends after a
+looks through, and for what it builds, as large as that would be in writing. So `[@,@] | [@,@] | …` ends after a
 bounded time, in bounded memory, with a sentence. Beyond JMESPath, names may have hyphens without being quoted (a `-`
 has no other meaning after a name), and literals are strict JSON.
 """
@@ -23,9 +23,8 @@ from engine.faults import Invalid, nearest, shown
 from engine.limits import EXPRESSION_BYTES, EXPRESSION_DEPTH, LimitError, TooLargeError, json_size
 from engine.reading import read_json
 
-FUEL: Final = 4 * 1024 * 1024
-"""What evaluating one expression may spend; about half a second at the very worst."""
-_STEP: Final = 16  # the fuel of one step, as against 1 for each byte or item that is built or looked at
+FUEL: Final = 4 * 1024 * 1024  # what the expressions of one template may spend: under half a second at the very worst
+_STEP: Final = 16  # what a step costs, beside 1 for each item or character of what it finds
 _BUILDING: Final = frozenset(
     {
         "filter_projection",
@@ -66,6 +65,24 @@ class QueryError(ValueError):
     """An expression has no value in what it was asked about; the text says why."""
 
 
+class Fuel:
+    """What may still be spent on evaluating."""
+
+    def __init__(self) -> None:
+        self.left = FUEL
+
+    def burn(self, amount: int) -> None:
+        """Burn so much of it, or stop."""
+        self.left -= amount
+        if self.left < 0:
+            raise QueryError("it takes too long")
+
+    def burn_size(self, value: object) -> None:
+        """Burn as much as the value is large in writing."""
+        if isinstance(value, dict | list | str):
+            self.left -= json_size(value, most=self.left)
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """A compiled expression. `reads` has the names, from the root, of everything it can see: `()` is all there is."""
@@ -73,14 +90,14 @@ class Query:
     reads: tuple[tuple[str, ...], ...]
     _tree: _Node
 
-    def value(self, root: dict[str, Any]) -> Any:
+    def value(self, root: dict[str, Any], fuel: Fuel) -> Any:
         """What the expression finds in `root`. Parts of the value may be shared with `root`: don't change it.
 
         Raises:
             QueryError: a function doesn't take what it is given, or the fuel is used up.
         """
         try:
-            return _Interpreter(_Fuel()).visit(self._tree, root)
+            return _Interpreter(fuel).visit(self._tree, root)
         except QueryError:
             raise
         except JMESPathTypeError as error:
@@ -193,25 +210,8 @@ def _reads(node: _Node, names: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]
                 yield from _reads(child)
 
 
-class _Fuel:
-    """What may still be spent."""
-
-    def __init__(self) -> None:
-        self.left = FUEL
-
-    def burn(self, amount: int) -> None:
-        self.left -= amount
-        if self.left < 0:
-            raise QueryError("it takes too long")
-
-    def burn_size(self, value: object) -> None:
-        """Spend as much as the value is large in writing."""
-        if isinstance(value, dict | list | str):
-            self.left -= json_size(value, most=self.left)
-
-
 class _Interpreter(TreeInterpreter):
-    def __init__(self, fuel: _Fuel) -> None:
+    def __init__(self, fuel: Fuel) -> None:
         super().__init__(Options(custom_functions=_Functions(fuel)))
         self._fuel = fuel
 
@@ -219,6 +219,8 @@ class _Interpreter(TreeInterpreter):
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
         self._fuel.burn(_STEP)
         value = super().visit(node, *args, **kwargs)
+        if isinstance(value, dict | list | str):
+            self._fuel.burn(len(value))
         if node["type"] in _BUILDING:
             self._fuel.burn_size(value)
         return value
@@ -233,15 +235,12 @@ class _Interpreter(TreeInterpreter):
 
 
 class _Functions(Functions):
-    def __init__(self, fuel: _Fuel) -> None:
+    def __init__(self, fuel: Fuel) -> None:
         self._fuel = fuel
 
     @override
     def call_function(self, function_name: str, resolved_args: Iterable[Any]) -> Any:
         arguments = list(resolved_args)
-        for argument in arguments:
-            if isinstance(argument, dict | list | str):
-                self._fuel.burn(len(argument))
         match function_name, arguments:
             case "join", [str() as separator, list() as items]:
                 self._fuel.burn(len(separator) * len(items))

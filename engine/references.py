@@ -26,6 +26,7 @@ from engine.lookups import (
     Source,
     compile_reference,
 )
+from engine.queries import Fuel
 
 __all__ = [
     "RUN_FIELDS",
@@ -72,12 +73,13 @@ _TOO_LARGE: Final = f"is larger than {PAYLOAD_BYTES:,} bytes as JSON"
 
 
 class _Room:
-    """How many bytes the resolved value may still grow by."""
+    """What a resolved value may still take: bytes by which it may grow, and fuel for its queries."""
 
-    __slots__ = ("left",)
+    __slots__ = ("fuel", "left")
 
     def __init__(self, left: int) -> None:
         self.left = left
+        self.fuel = Fuel()
 
     def take(self, value: object, depth: int, reference: Reference) -> None:
         try:
@@ -100,7 +102,7 @@ class _Whole:
     depth: int
 
     def fill(self, scope: Scope, room: _Room) -> Any:
-        value = self.source.value(scope)
+        value = self.source.value(scope, room.fuel)
         room.take(value, self.depth, self.source.reference)
         return value
 
@@ -122,7 +124,7 @@ class _Text:
                 piece = part
             else:
                 reference = part.reference
-                piece = _written(part.value(scope), reference)
+                piece = _written(part.value(scope, room.fuel), reference)
             pieces.append(piece)
             length += len(piece)
             if length > room.left:
