@@ -16,6 +16,7 @@ from engine.faults import Fault, Invalid
 from engine.limits import LimitError, json_size
 from engine.outcomes import Applied, Duplicate, Refusal, Rejected, Touched
 from engine.plan import Plan
+from engine.references import Scope
 from engine.run import JournalEntry, Parent, TaskState, WorkflowRun
 from engine.settle import consider, scope_of, settle
 from engine.statuses import FINAL_RUN, RunStatus
@@ -41,6 +42,7 @@ from engine.transitions import (
     Transition,
 )
 
+_NOTHING = Scope({}, lambda _: None, {})
 _Rule: TypeAlias = Callable[[Draft, Any, float, float], str | Refusal]
 
 _RULES: dict[type, _Rule] = {
@@ -92,7 +94,7 @@ class Dispatch(NamedTuple):
             BadReference: never for a run that `apply` has settled.
         """
         template = self.run.plan.tasks[self.task].arguments
-        return template.resolve(scope_of(self.run, self.run.tasks))
+        return template.resolve(_NOTHING if template.constant else scope_of(self.run, self.run.tasks))
 
     def claim(self, token: str, owner: str) -> TaskClaimed:
         """The claim that must be accepted before the call."""

@@ -171,7 +171,7 @@ def _recorded(draft: Draft, task: TaskState, claim: Claim, result: Result, at: f
         return _suspended(draft, task, claim, result, inbox, at, due=True)
     if isinstance(result, TaskSuspended):
         return _suspended(draft, task, claim, result, inbox, at, due=task.due and claim.phase == "signal")
-    status, error = _end(result)
+    status, error, outputs = _end(result)
     draft.put(
         result.task,
         task._replace(
@@ -179,7 +179,7 @@ def _recorded(draft: Draft, task: TaskState, claim: Claim, result: Result, at: f
             updated_at=at,
             step=task.step + 1,
             lost=0,
-            outputs=task.outputs if getattr(result, "outputs", None) is None else result.outputs,
+            outputs=task.outputs if outputs is None else outputs,
             error=error,
             finished_at=at,
             claim=None,
@@ -193,18 +193,17 @@ def _recorded(draft: Draft, task: TaskState, claim: Claim, result: Result, at: f
     return type(result).__name__
 
 
-def _end(result: Result) -> tuple[TaskStatus, Error | None]:
+def _end(result: Result) -> tuple[TaskStatus, Error | None, Any]:
     match result:
-        case TaskSucceeded():
-            return TaskStatus.SUCCESS, None
-        case TaskFailed(error=error):
-            return TaskStatus.FAILED, error
+        case TaskSucceeded(outputs=outputs):
+            return TaskStatus.SUCCESS, None, outputs
+        case TaskFailed(error=error, outputs=outputs):
+            return TaskStatus.FAILED, error, outputs
         case TaskSkipped(reason=reason):
-            return TaskStatus.SKIPPED, Error("SKIPPED", reason)
-        case TaskTimedOut(message=message):
-            return TaskStatus.TIMED_OUT, Error("TIMED_OUT", message)
-    message = f"{type(result).__name__} doesn't end a task"
-    raise AssertionError(message)
+            return TaskStatus.SKIPPED, None, {"reason": reason}
+        case TaskTimedOut(message=message, outputs=outputs):
+            return TaskStatus.TIMED_OUT, Error("TIMED_OUT", message), outputs
+    raise AssertionError(f"{type(result).__name__} doesn't end a task")
 
 
 def _suspended(  # noqa: PLR0913 - the parts of one suspension

@@ -12,7 +12,7 @@ from engine.conditions import ConditionError, judge
 from engine.depends import evaluate
 from engine.draft import Draft
 from engine.plan import PlannedTask
-from engine.references import BadReference, Scope
+from engine.references import TASK_FIELDS, BadReference, Scope
 from engine.run import TaskState, WorkflowRun
 from engine.statuses import FINAL_RUN, RunStatus, TaskStatus
 from engine.transitions import Error
@@ -55,7 +55,8 @@ def consider(draft: Draft, name: str, ended: str | None, at: float) -> None:
         failed = task._replace(status=TaskStatus.FAILED, error=fault, updated_at=at, started_at=at, finished_at=at)
         draft.put(name, failed)
     else:
-        draft.put(name, task._replace(status=TaskStatus.SKIPPED, updated_at=at, finished_at=at))
+        outputs = {"reason": fault}
+        draft.put(name, task._replace(status=TaskStatus.SKIPPED, outputs=outputs, updated_at=at, finished_at=at))
 
 
 def _gate(draft: Draft, planned: PlannedTask, ended: str | None) -> bool | None:
@@ -78,14 +79,15 @@ def _gate(draft: Draft, planned: PlannedTask, ended: str | None) -> bool | None:
 
 def _objection(draft: Draft, planned: PlannedTask) -> Error | str | None:
     """Why a task whose gate is open isn't called: an error, or the reason to skip it."""
+    if planned.arguments.constant and not planned.when:
+        return None
     scope = scope_of(draft.run, draft.tasks)
     try:
         for number, condition in enumerate(planned.when):
             left, right = condition.left.resolve(scope), condition.right.resolve(scope)
             if not judge(left, condition.operator, right):
                 return f"when[{number}] is false"
-        if not planned.arguments.constant:
-            planned.arguments.resolve(scope)
+        planned.arguments.resolve(scope)
     except BadReference as error:
         return Error("BAD_REFERENCE", str(error))
     except ConditionError as error:
@@ -95,7 +97,29 @@ def _objection(draft: Draft, planned: PlannedTask) -> Error | str | None:
 
 def scope_of(run: WorkflowRun, tasks: Mapping[str, TaskState]) -> Scope:
     """What references of this run may read."""
-    return Scope(inputs=run.inputs, tasks=tasks, run=run)
+
+    def task(name: str) -> dict[str, Any] | None:
+        state = tasks.get(name)
+        if state is None:
+            return None
+        fields = {field: getattr(state, field) for field in TASK_FIELDS}
+        fields["error"] = None if state.error is None else state.error._asdict()
+        return fields
+
+    workflow = run.plan.workflow
+    fields = {
+        "id": run.id,
+        "workflow": workflow.name,
+        "version": workflow.version,
+        "tenant": run.tenant,
+        "labels": run.labels,
+        "requested_by": run.requested_by,
+        "parent": None if run.parent is None else run.parent._asdict(),
+        "generation": run.generation,
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+    }
+    return Scope(run.inputs, task, fields)
 
 
 def _status(draft: Draft) -> RunStatus:

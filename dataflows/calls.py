@@ -1,0 +1,229 @@
+"""Calls of blocks: what is in flight in this process, and what becomes of it.
+
+    start(call) ─► worker of the block type ─► finished (a queue) ─► the branch of that type ─► the store
+                        └ time is over ────────────▲
+"""
+
+from heapq import heapify, heappop, heappush
+from queue import Empty, SimpleQueue
+from threading import Lock
+from time import monotonic
+from typing import Any, NamedTuple, assert_never
+
+from blocks.catalogue import Catalogue
+from blocks.contract import (
+    BlockContext,
+    Expired,
+    Failed,
+    Outcome,
+    Signal,
+    Skipped,
+    Succeeded,
+    Waiting,
+    outcome,
+)
+from dataflows.settings import EngineSettings, settings_of_blocks
+from dataflows.slots import Slots
+from dataflows.workers import LoopWorker, ThreadWorker, Worker
+from engine.machine import Dispatch
+from engine.transitions import (
+    Error,
+    Result,
+    TaskClaimed,
+    TaskFailed,
+    TaskReleased,
+    TaskSkipped,
+    TaskSucceeded,
+    TaskSuspended,
+    TaskTimedOut,
+    Wants,
+)
+
+ENDED_AT_ONCE = 1000
+
+
+class Call:
+    """One call of a block. `claim` is recorded, or (`unclaimed`: of a pure block) will be with the result.
+
+    `ended` says that its result is known and no other will count, `placed` that it takes a slot of its type.
+    """
+
+    __slots__ = ("claim", "dispatch", "ended", "placed", "unclaimed")
+
+    def __init__(self, dispatch: Dispatch, claim: TaskClaimed, *, unclaimed: bool) -> None:
+        self.dispatch = dispatch
+        self.claim = claim
+        self.unclaimed = unclaimed
+        self.ended = False
+        self.placed = True
+
+    def __str__(self) -> str:
+        return f"{self.dispatch.run.id}/{self.dispatch.task}"
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that the attempt may take."""
+        return self.dispatch.run.plan.tasks[self.dispatch.task].timeout
+
+
+class Finished(NamedTuple):
+    """A call came to its end, and this is to be recorded."""
+
+    call: Call
+    result: Result
+
+
+class Calls:
+    """The calls in flight. `finished` is what ended since somebody last looked; None in it just wakes the reader."""
+
+    def __init__(self, catalogue: Catalogue, settings: EngineSettings) -> None:
+        self.finished: SimpleQueue[Finished | None] = SimpleQueue()
+        self._catalogue = catalogue
+        self._settings, self._secrets = settings_of_blocks(catalogue.values())
+        self._table: dict[tuple[str, str], Call] = {}
+        self._deadlines: list[tuple[float, str, Call]] = []
+        self._lock = Lock()
+        capacity = {
+            type_: block.concurrency or (settings.calls if block.is_async else settings.threads)
+            for type_, block in catalogue.items()
+        }
+        self.slots = Slots(capacity)
+        self._workers: dict[str, Worker[Call]] = {
+            type_: LoopWorker(type_, self._prepare, self._done)
+            if block.is_async
+            else ThreadWorker(type_, capacity[type_], self._prepare, self._done)
+            for type_, block in catalogue.items()
+        }
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def holds(self, run_id: str, task: str, token: str | None = None) -> bool:
+        """Whether a call of this task (under this claim) is in flight here, or its result isn't recorded yet."""
+        call = self._table.get((run_id, task))
+        return call is not None and (token is None or call.claim.token == token)
+
+    def is_pure(self, type_: str) -> bool:
+        """Whether the block type has no effects outside, so that it needs no claim."""
+        return self._catalogue[type_].pure
+
+    def expect(self, dispatch: Dispatch, claim: TaskClaimed, *, unclaimed: bool) -> Call:
+        """A call that is about to be claimed; a slot was taken for it."""
+        call = Call(dispatch, claim, unclaimed=unclaimed)
+        self._table[dispatch.run.id, dispatch.task] = call
+        return call
+
+    def start(self, type_: str, calls: list[Call]) -> None:
+        """Begin calls of one block type."""
+        with self._lock:
+            for call in calls:
+                if call.timeout is not None:
+                    heappush(self._deadlines, (monotonic() + call.timeout, call.claim.token, call))
+            if len(self._deadlines) > 4 * len(self._table) + 1000:
+                self._deadlines = [entry for entry in self._deadlines if not entry[2].ended]
+                heapify(self._deadlines)
+        self._workers[type_].submit(calls)
+
+    def forget(self, call: Call) -> None:
+        """The call was refused its claim, or its result is recorded."""
+        key = call.dispatch.run.id, call.dispatch.task
+        if self._table.get(key) is call:
+            del self._table[key]
+        if not call.ended:
+            self._vacate(call)
+
+    def ended(self, patience: float) -> list[Finished]:
+        """What ended since this was last asked; waits up to `patience` seconds for the first."""
+        queue = self.finished
+        try:
+            ended = [queue.get(timeout=patience) if patience > 0 else queue.get_nowait()]
+            ended += [queue.get_nowait() for _ in range(min(queue.qsize(), ENDED_AT_ONCE))]
+        except Empty:
+            return []
+        return [one for one in ended if one is not None]
+
+    def overdue(self) -> None:
+        """End the calls whose time is over: their results count no more."""
+        now = monotonic()
+        while self._deadlines and self._deadlines[0][0] <= now:
+            with self._lock:
+                call = heappop(self._deadlines)[2]
+            message = f"the attempt took longer than its timeout of {call.timeout:g} s"
+            result = TaskTimedOut(call.dispatch.task, call.claim.token, message, attempt_over=True)
+            if self._end(call, result) and self._workers[call.dispatch.type].abandon(call):
+                self._vacate(call)
+
+    def unstick(self) -> None:
+        """Give back the calls that are blocked by another one of their type."""
+        for worker in self._workers.values():
+            for call in worker.stuck():
+                self.give_back(call)
+
+    def give_back(self, call: Call) -> None:
+        """End a call without a result; it will be made again, under another claim."""
+        if self._end(call, TaskReleased(call.dispatch.task, call.claim.token)):
+            self._vacate(call)
+
+    def give_back_all(self) -> None:
+        """Give back whatever hasn't ended."""
+        for call in list(self._table.values()):
+            self.give_back(call)
+
+    def _end(self, call: Call, result: Result) -> bool:
+        """End a call, unless it has been ended before."""
+        with self._lock:
+            if call.ended:
+                return False
+            call.ended = True
+        self.finished.put(Finished(call, result))
+        return True
+
+    def _vacate(self, call: Call) -> None:
+        """Give its slot back, once."""
+        with self._lock:
+            placed, call.placed = call.placed, False
+        if placed:
+            self.slots.give(call.dispatch.type)
+
+    def _prepare(self, call: Call) -> Any:
+        """What to call; raises what keeps it from being called. Runs on the worker's thread, as does `_done`."""
+        dispatch = call.dispatch
+        run, state, sent = dispatch.run, dispatch.state, dispatch.signal
+        context = BlockContext(
+            idempotency_key=f"{run.id}/{dispatch.task}/{state.generation}",
+            run_id=run.id,
+            task=dispatch.task,
+            workflow=run.workflow,
+            attempt=call.claim.attempt,
+            requested_by=run.requested_by,
+            settings=self._settings.get(dispatch.type),
+            secrets=self._secrets[dispatch.type],
+        )
+        signal = None if sent is None else Signal(sent.id, sent.sender, sent.at, sent.data)
+        return self._catalogue[dispatch.type].bind(dispatch.phase, dispatch.arguments(), context, signal, state.outputs)
+
+    def _done(self, call: Call, result: object) -> None:
+        """The worker has ended a call, and has room for another one."""
+        self._vacate(call)
+        if not call.ended:
+            self._end(call, _recordable(call, outcome(result)))
+
+
+def _recordable(call: Call, found: Outcome) -> Result:
+    """The transition that an outcome proposes."""
+    task, token = call.dispatch.task, call.claim.token
+    claim = call.claim if call.unclaimed else None
+    match found:
+        case Succeeded(outputs):
+            return TaskSucceeded(task, token, outputs, claim)
+        case Failed(code, message, retryable, outputs):
+            return TaskFailed(task, token, Error(code, message), retryable, outputs, claim)
+        case Skipped(reason):
+            return TaskSkipped(task, token, reason, claim)
+        case Expired(reason, outputs):
+            return TaskTimedOut(task, token, reason, outputs=outputs)
+        case Waiting(until, after, schema, senders, closes, outputs):
+            wants = None if schema is None and senders is None else Wants(schema, senders, closes)
+            return TaskSuspended(task, token, until, after, wants, outputs)
+        case _:
+            assert_never(found)

@@ -1,0 +1,115 @@
+"""The lease: an engine process enters itself as an owner of claims, and keeps saying that it lives.
+
+A claim lives as long as its owner. Whether *this* owner still lives is judged by the monotonic clock, read before each
+heartbeat is sent, so a process that was stopped for a while knows it without asking anybody.
+"""
+
+from collections.abc import Callable
+from hashlib import blake2b
+from itertools import count
+from threading import Event, Thread
+from time import monotonic
+from uuid import uuid4
+
+import structlog
+
+from store.protocol import Store, StoreError
+
+LOOK_SECONDS = 1.0  # how often it looks for owners whose process has ended
+BEATS_PER_LEASE = 3
+MARGIN_SECONDS = 3.0  # a call begins only if the lease lasts this much longer
+
+log = structlog.get_logger("engine")
+
+
+class Lease:
+    """One owner's lease. `position` tells how far this engine has read the change feed."""
+
+    def __init__(self, store: Store, seconds: float, position: Callable[[], int]) -> None:
+        self._store = store
+        self._seconds = seconds
+        self._position = position
+        self._margin = min(MARGIN_SECONDS, seconds / 10)
+        self._valid_until = 0.0
+        self._contact_since: float | None = None
+        self._others: tuple[str, ...] = ()
+        self._end = Event()
+        self._thread = Thread(target=self._keep, name="lease", daemon=True)
+        self._numbers = count(1)
+        self.owner = ""
+
+    def begin(self) -> int:
+        """Become an owner, declare dead who is gone, and keep the lease from now on. Gives the position to read from."""
+        position = self._enter()
+        self._thread.start()
+        return position
+
+    def token(self) -> str:
+        """A fresh token for a claim."""
+        return f"{self.owner}/{next(self._numbers):x}"
+
+    def holds(self) -> bool:
+        """Whether a call may begin: the lease lasts long enough."""
+        return monotonic() + self._margin < self._valid_until
+
+    def shares(self, run_id: str) -> bool:
+        """Whether this run is this engine's to look after: engines share runs by rendezvous hashing."""
+        if not self._others:
+            return True
+        mine = _weight(self.owner, run_id)
+        return all(_weight(other, run_id) < mine for other in self._others)
+
+    def end(self) -> None:
+        """Stop keeping the lease, and leave."""
+        self._end.set()
+        if self._thread.is_alive():
+            self._thread.join(self._seconds)
+        self._store.leave(self.owner, self._position())
+
+    def _enter(self) -> int:
+        self.owner = uuid4().hex
+        before = monotonic()
+        position = self._store.register(self.owner, self._seconds)
+        self._valid_until = before + self._seconds
+        self._contact_since = before
+        for dead in self._store.bury(by_time=False):
+            log.info("dead_owner_found", owner=dead)
+        self._look_around()
+        return position
+
+    def _keep(self) -> None:
+        next_beat = monotonic() + self._seconds / BEATS_PER_LEASE
+        while not self._end.wait(min(LOOK_SECONDS, self._seconds / BEATS_PER_LEASE)):
+            try:
+                if monotonic() >= next_beat:
+                    next_beat = monotonic() + self._seconds / BEATS_PER_LEASE
+                    self._beat()
+                self._bury()
+                self._look_around()
+            except StoreError as error:
+                self._contact_since = None
+                log.warning("store_unavailable", doing="heartbeat", error=str(error))
+
+    def _beat(self) -> None:
+        before = monotonic()
+        if self._store.beat(self.owner, self._seconds, self._position()):
+            self._valid_until = before + self._seconds
+            if self._contact_since is None:
+                self._contact_since = before
+        else:
+            fenced, self.owner = self.owner, ""
+            self._enter()
+            log.warning("owner_fenced", owner=fenced, now=self.owner)
+
+    def _bury(self) -> None:
+        """Only who has had one lease of uninterrupted contact may judge others by time: an outage kills nobody."""
+        steady = self._contact_since is not None and monotonic() - self._contact_since >= self._seconds
+        for dead in self._store.bury(by_time=steady):
+            log.warning("dead_owner_found", owner=dead)
+
+    def _look_around(self) -> None:
+        self._others = tuple(owner.id for owner in self._store.owners() if owner.id != self.owner)
+
+
+def _weight(owner: str, run_id: str) -> bytes:
+    return blake2b(f"{owner} {run_id}".encode(), digest_size=8).digest()

@@ -1,0 +1,100 @@
+"""The orchestrator: for each run with something to do, which calls should be made now.
+
+What it keeps for a run is a cache of the store's document: it can be dropped at any moment, and is dropped as soon as the
+run is final or only waits. The questions are answered by `engine.machine`; here they are only asked.
+"""
+
+from typing import TypeAlias
+
+import structlog
+from bytewax.operators import StatefulBatchLogic
+
+from dataflows.shell import News, Recordable, Shell
+from engine.machine import Dispatch, ready
+from engine.run import WorkflowRun
+from engine.transitions import Error, ParentNotified, RunFailed, Signal, SignalReceived, TaskReleased, Transition
+from store.protocol import Proposal
+
+QUARANTINED = 2  # a task whose engine died this often in a row is called alone
+
+Move: TypeAlias = Dispatch | Recordable
+
+log = structlog.get_logger("engine")
+
+
+class Orchestrator(StatefulBatchLogic[News, Move, None]):
+    """The cache of one run."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self._run: WorkflowRun | None = None
+
+    def on_batch(self, values: list[News]) -> tuple[list[Move], bool]:
+        """Take the newest state of the run; give the calls to make, and whether the cache can be dropped."""
+        woken = False
+        for run, was_woken in values:
+            if run is not None and (self._run is None or run.revision >= self._run.revision):
+                self._run = run
+                woken = woken or was_woken
+        run = self._run
+        if run is None:
+            return [], StatefulBatchLogic.DISCARD
+        try:
+            moves = self._moves(run, woken=woken)
+        except Exception as error:
+            log.exception("run_not_understood", run_id=run.id)
+            reason = Error("ENGINE_ERROR", f"the engine can't go on with this run: {type(error).__name__}: {error}")
+            return [_said(run.id, RunFailed(reason))], StatefulBatchLogic.DISCARD
+        idle = run.is_final or run.paused or not (run.running or moves)
+        return moves, StatefulBatchLogic.DISCARD if idle else StatefulBatchLogic.RETAIN
+
+    def snapshot(self) -> None:
+        """Nothing: the store is the truth, and Bytewax's recovery is not used."""
+
+    def _moves(self, run: WorkflowRun, *, woken: bool) -> list[Move]:
+        if run.is_final:
+            return _tell_parent(run)
+        moves: list[Move] = []
+        if woken:
+            moves += self._orphans(run)
+        calls, slots = self._shell.calls, self._shell.slots
+        for dispatch in ready(run):
+            if calls.holds(run.id, dispatch.task):
+                continue
+            if dispatch.state.lost >= QUARANTINED and not self._shell.isolate(dispatch):
+                continue
+            if not slots.take(dispatch.type, run.id, run.tenant):
+                continue
+            moves.append(dispatch)
+        return moves
+
+    def _orphans(self, run: WorkflowRun) -> list[Recordable]:
+        """Claims in this engine's own name that it isn't working on."""
+        owner, calls = self._shell.lease.owner, self._shell.calls
+        return [
+            _said(run.id, TaskReleased(name, task.claim.token))
+            for name, task in run.tasks.items()
+            if task.claim is not None and task.claim.owner == owner and not calls.holds(run.id, name, task.claim.token)
+        ]
+
+
+def _tell_parent(run: WorkflowRun) -> list[Move]:
+    """A run that another one started tells it of its end, until that is recorded."""
+    if run.parent is None or run.told:
+        return []
+    error = None if run.error is None else run.error._asdict()
+    end = {"run": run.id, "status": run.status.value, "outputs": run.outputs, "error": error}
+    signal = Signal(f"{run.id}/{run.generation}", run.parent.generation, None, end, "child")
+    return [
+        _said(run.parent.run, SignalReceived(run.parent.task, signal)),
+        _said(run.id, ParentNotified()),
+    ]
+
+
+def _said(run_id: str, transition: Transition) -> Recordable:
+    return Proposal(run_id, transition), None
+
+
+def is_call(move: tuple[str, Move]) -> bool:
+    """Whether this is a call to be claimed, and not something to be recorded at once."""
+    return isinstance(move[1], Dispatch)

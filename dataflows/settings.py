@@ -1,0 +1,92 @@
+"""The settings of an engine, read from the environment: every name begins with `ICEFLOE_`, durations are in seconds.
+
+A value may also come from a file that `ICEFLOE_…_FILE` names, as container platforms mount secrets.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "ICEFLOE_"
+
+
+class SettingsError(ValueError):
+    """A setting can't be used; the message says which, why and what to do."""
+
+
+def from_environment(name: str, environment: Mapping[str, str] = os.environ) -> str | None:
+    """The value of one setting: of `ICEFLOE_NAME`, or of the file that `ICEFLOE_NAME_FILE` names.
+
+    Raises:
+        SettingsError: both are given, or the file can't be read.
+    """
+    variable = PREFIX + name.upper()
+    value, path = environment.get(variable), environment.get(variable + "_FILE")
+    if path is None:
+        return value
+    if value is not None:
+        raise SettingsError(f"{variable} and {variable}_FILE are both set: keep one of them")
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{variable}_FILE: can't read {path}: {error}") from error
+
+
+class _Environment(EnvSettingsSource):
+    """The environment, with files."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return from_environment(field_name), field_name, False
+
+
+class EngineSettings(BaseSettings):
+    """What `icefloe engine` and `python -m bytewax.run dataflows.workflows` need to know."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    store: str = Field(default="sqlite:///.icefloe/icefloe.db", description="Where workflows and runs are kept")
+    events: str = Field(default="store", description="Where changes come from: `store` is its own feed")
+    lease: float = Field(default=30.0, ge=1, le=3600, description="Seconds without a heartbeat until an engine counts as dead")
+    drain: float = Field(default=20.0, ge=0, le=3600, description="Seconds that calls in flight get to end on SIGTERM")
+    threads: int = Field(default=8, ge=1, le=256, description="Calls at once of each block type that is a plain function")
+    calls: int = Field(default=1000, ge=1, le=100_000, description="Calls at once of each block type that is `async`")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What is logged")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given in code, then the environment."""
+        return init_settings, _Environment(settings_cls)
+
+
+def settings_of_blocks(blocks: Iterable[Any]) -> tuple[dict[str, Any], dict[str, dict[str, str]]]:
+    """The settings and the secrets of each block type, from the environment.
+
+    Raises:
+        SettingsError: a value doesn't fit its field. A secret that isn't there is left out: the block says so.
+    """
+    settings: dict[str, Any] = {}
+    secrets: dict[str, dict[str, str]] = {}
+    for block in blocks:
+        if block.settings is not None:
+            given = {name: from_environment(name) for name in block.settings.model_fields}
+            try:
+                settings[block.type] = block.settings.model_validate(
+                    {name: value for name, value in given.items() if value is not None}
+                )
+            except ValueError as error:
+                raise SettingsError(f"settings of block type {block.type}: {error}") from error
+        found = {name: from_environment(name) for name in block.secrets}
+        secrets[block.type] = {name: value for name, value in found.items() if value is not None}
+    return settings, secrets

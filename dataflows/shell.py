@@ -1,0 +1,221 @@
+"""The shell of an engine process: what the operators of the dataflow share, and what they do to the store.
+
+It decides nothing about runs, that is for `engine.machine`; it loads, claims, calls and records, in batches, and waits
+patiently for a store that is away.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from itertools import islice
+from threading import Event
+from time import monotonic
+from typing import NamedTuple, TypeAlias, TypeVar
+
+import structlog
+
+from blocks.catalogue import Catalogue
+from dataflows.calls import Call, Calls
+from dataflows.lease import Lease
+from dataflows.settings import EngineSettings
+from engine.machine import Dispatch
+from engine.outcomes import Rejected
+from engine.run import WorkflowRun
+from store.protocol import Proposal, Recorded, Store, StoreError, StoreUnavailable
+
+T = TypeVar("T")
+
+log = structlog.get_logger("engine")
+
+_RETRY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
+
+
+class Stopped(Exception):  # noqa: N818 - it is no error that somebody asked the engine to stop
+    """The engine was asked to stop, and the store didn't come back in the time that was left."""
+
+
+Recordable: TypeAlias = tuple[Proposal, Call | None]
+"""A transition to be recorded, and the call that it is the result of, if it is one."""
+
+
+class News(NamedTuple):
+    """Something happened to a run. `run` is its state if that is at hand; `woken`, that it was due to be looked at."""
+
+    run: WorkflowRun | None
+    woken: bool = False
+
+
+class Shell:
+    """One engine process."""
+
+    def __init__(self, store: Store, catalogue: Catalogue, settings: EngineSettings) -> None:
+        self.store = store
+        self.catalogue = catalogue
+        self.settings = settings
+        self.calls = Calls(catalogue, settings)
+        self.slots = self.calls.slots
+        self.lease = Lease(store, settings.lease, lambda: self.position)
+        self.position = 0
+        self.read_changes = 0
+        self.next_wake = 0.0
+        self.trouble: str | None = None
+        self._echo: deque[WorkflowRun] = deque()
+        self._isolated: Dispatch | None = None
+        self._stop_at: float | None = None
+        self._last_news = monotonic()
+        self._ending = Event()
+
+    def begin(self) -> None:
+        """Become an owner of claims, and find where to read the feed from."""
+        self.position = self.lease.begin()
+
+    def end(self) -> None:
+        """Leave; what was in flight has ended or been given back."""
+        try:
+            self.lease.end()
+        except StoreError as error:
+            log.warning("engine_left_silently", error=str(error))
+        self.store.close()
+
+    def stop(self) -> None:
+        """Stop taking up work, and end within the grace period. May be called from a signal handler."""
+        if self._stop_at is None:
+            self._stop_at = monotonic() + self.settings.drain
+            self._ending.set()
+            self.calls.finished.put(None)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether somebody asked the engine to stop."""
+        return self._stop_at is not None
+
+    @property
+    def overtime(self) -> bool:
+        """Whether the grace period is over."""
+        return self._stop_at is not None and monotonic() >= self._stop_at
+
+    # What the sources read.
+
+    def pause(self) -> float:
+        """Seconds to wait for the next completion before looking elsewhere: the shorter the more is going on."""
+        if self._echo:
+            return 0.0
+        quiet = monotonic() - self._last_news
+        return 0.001 if quiet < 0.25 else 0.005 if quiet < 2 else 0.02  # noqa: PLR2004
+
+    def heard(self) -> None:
+        """Something is going on."""
+        self._last_news = monotonic()
+
+    def echoes(self) -> list[WorkflowRun]:
+        """The runs that this process has changed since this was last asked, each in its newest state."""
+        runs: dict[str, WorkflowRun] = {}
+        while self._echo:
+            run = self._echo.popleft()
+            runs[run.id] = run
+        return list(runs.values())
+
+    # What the operators do.
+
+    def isolate(self, dispatch: Dispatch) -> bool:
+        """Whether a task that may have killed engines can be called now: one of its kind at a time, so that the innocent
+        among them aren't taken along. The others are looked at again when they are due.
+        """
+        alone = self._isolated
+        if alone is not None and self.calls.holds(alone.run.id, alone.task):
+            return False
+        self._isolated = dispatch
+        return True
+
+    def load(self, news: list[tuple[str, News]]) -> Iterable[tuple[str, News]]:
+        """Read the runs that aren't at hand, in one go; those that are gone are dropped."""
+        missing = {run_id for run_id, one in news if one.run is None}
+        if not missing:
+            return news
+        loaded = self.patiently("load", lambda: self.store.load(missing))
+        return [
+            (run_id, one if one.run is not None else News(loaded[run_id], one.woken))
+            for run_id, one in news
+            if one.run is not None or run_id in loaded
+        ]
+
+    def claim(self, dispatches: list[tuple[str, Dispatch]]) -> list[tuple[str, Call]]:
+        """Claim calls in the store; only those that it grants go on. Pure calls need no claim in a healthy run."""
+        granted: list[tuple[str, Call]] = []
+        asked: list[tuple[str, Call]] = []
+        holds = self.lease.holds()
+        for run_id, dispatch in dispatches:
+            pure = self.calls.is_pure(dispatch.type) and dispatch.run.heal == 0 and dispatch.state.lost == 0
+            claim = dispatch.claim(self.lease.token(), self.lease.owner)
+            call = self.calls.expect(dispatch, claim, unclaimed=pure)
+            if not holds:
+                self.calls.forget(call)
+            elif pure:
+                granted.append((run_id, call))
+            else:
+                asked.append((run_id, call))
+        if asked:
+            proposals = [Proposal(run_id, call.claim) for run_id, call in asked]
+            answers = self.apply("claim", proposals, durable=False)
+            for one, answer in zip(asked, answers, strict=True):
+                if isinstance(answer.outcome, Rejected):
+                    log.debug("claim_refused", run_id=one[0], task=one[1].dispatch.task, reason=answer.outcome.reason)
+                    self.calls.forget(one[1])
+                else:
+                    granted.append(one)
+        return granted
+
+    def start(self, type_: str, calls: list[Call]) -> None:
+        """Begin calls; if it is too late for that they are given back."""
+        if self.stopping or not self.lease.holds():
+            for call in calls:
+                self.calls.give_back(call)
+        elif calls:
+            self.calls.start(type_, calls)
+
+    def record(self, moves: list[Recordable]) -> None:
+        """Record results, and whatever else the orchestrator has to say."""
+        answers = self.apply("record", [proposal for proposal, _ in moves], durable=True)
+        for (proposal, call), answer in zip(moves, answers, strict=True):
+            if isinstance(answer.outcome, Rejected):
+                log.info(
+                    "result_refused",
+                    run_id=proposal.run_id,
+                    transition=type(proposal.transition).__name__,
+                    code=answer.outcome.code,
+                    reason=answer.outcome.reason,
+                )
+            if call is not None:
+                self.calls.forget(call)
+
+    def apply(self, doing: str, proposals: list[Proposal], *, durable: bool) -> list[Recorded]:
+        """Apply transitions, and hear of the runs they changed."""
+        answers = self.patiently(doing, lambda: self.store.apply(proposals, durable=durable))
+        self.heard()
+        for answer in answers:
+            if answer.run is not None:
+                self._echo.append(answer.run)
+                wake_at = answer.run.wake_at
+                if wake_at is not None and wake_at < self.next_wake:
+                    self.next_wake = wake_at
+        return answers
+
+    def patiently(self, doing: str, operation: Callable[[], T]) -> T:
+        """Do something with the store, however often it takes: all that is asked of it can be repeated.
+
+        Raises:
+            Stopped: it didn't come back before the engine had to end.
+            StoreError: it never will.
+        """
+        for attempt in range(1_000_000):
+            try:
+                done = operation()
+            except StoreUnavailable as error:
+                self.trouble = str(error)
+                log.warning("store_unavailable", doing=doing, error=self.trouble)
+                if self.overtime:
+                    raise Stopped(self.trouble) from error
+                self._ending.wait(next(islice(_RETRY_SECONDS, min(attempt, len(_RETRY_SECONDS) - 1), None)))
+            else:
+                self.trouble = None
+                return done
+        raise Stopped(self.trouble or "the store was away")

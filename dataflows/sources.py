@@ -1,0 +1,161 @@
+"""The sources: what happened in the store, what is due there, and which calls have come to their end.
+
+Bytewax polls them in turn. Only the source of completions ever waits, and no longer than the pace of the moment allows;
+whatever ends, in whichever thread, wakes it at once. In each process the first worker's sources do the work.
+"""
+
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import TypeAlias, TypeVar
+
+import structlog
+from bytewax.inputs import DynamicSource, StatelessSourcePartition
+
+from dataflows.calls import Finished
+from dataflows.shell import News, Shell
+from store.protocol import StoreError
+
+PAGE = 1000
+DUE_AT_ONCE = 500
+LOOK_SECONDS = 1.0  # how often the store is asked for the next due time, which others may have set
+TROUBLED_SECONDS = 0.5  # how long a source leaves a store alone that is away
+
+Keyed: TypeAlias = tuple[str, News]
+T = TypeVar("T")
+
+_AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+
+log = structlog.get_logger("engine")
+
+
+class _Idle(StatelessSourcePartition[T]):
+    """The source of a worker that isn't its process's first: nothing, until the engine stops."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+
+    def next_batch(self) -> list[T]:
+        if self._shell.stopping and not len(self._shell.calls):
+            raise StopIteration
+        return []
+
+    def next_awake(self) -> datetime | None:
+        return datetime.now(UTC) + timedelta(milliseconds=100)
+
+
+class _Polled(StatelessSourcePartition[T]):
+    """Polled in each turn of the dataflow. A store that is away is left alone for a moment."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self._not_before = 0.0
+
+    def next_awake(self) -> datetime | None:
+        return _AT_ONCE
+
+    def next_batch(self) -> list[T]:
+        if monotonic() < self._not_before:
+            return []
+        try:
+            return self.poll()
+        except StoreError as error:
+            self._shell.trouble = str(error)
+            self._not_before = monotonic() + TROUBLED_SECONDS
+            log.warning("store_unavailable", doing=type(self).__name__, error=str(error))
+            return []
+
+    def poll(self) -> list[T]:
+        """What there is now.
+
+        Raises:
+            StopIteration: the engine stops.
+            StoreError: the store is away.
+        """
+        raise NotImplementedError
+
+
+class Changes(_Polled[Keyed]):
+    """The store's change feed: what others wrote, and the echo of what this process wrote itself."""
+
+    _next_look = 0.0
+
+    def poll(self) -> list[Keyed]:
+        shell = self._shell
+        if shell.stopping:
+            raise StopIteration
+        news = [(run.id, News(run)) for run in shell.echoes()]
+        now = monotonic()
+        if now >= self._next_look:
+            self._next_look = now + shell.pause()
+            news += self._others()
+        return news
+
+    def _others(self) -> list[Keyed]:
+        shell = self._shell
+        if not shell.store.changed():
+            return []
+        page = shell.store.changes(shell.position, limit=PAGE, excluding=shell.lease.owner)
+        if len(page.changes) == PAGE:
+            self._next_look = 0.0
+        elif page.position == shell.position:
+            return []
+        shell.heard()
+        shell.position = page.position
+        runs = dict.fromkeys(change.id for change in page.changes if change.entity == "run")
+        shell.read_changes += len(page.changes)
+        return [(run_id, News(None)) for run_id in runs if shell.lease.shares(run_id)]
+
+
+class WakeUps(_Polled[Keyed]):
+    """Runs that must be looked at although nothing has been written: they are due, or a slot that they wait for is free."""
+
+    _next_look = 0.0
+
+    def poll(self) -> list[Keyed]:
+        shell = self._shell
+        if shell.stopping:
+            raise StopIteration
+        news = [(run_id, News(None)) for run_id in shell.slots.released()]
+        now = monotonic()
+        if now >= self._next_look:
+            self._next_look = now + LOOK_SECONDS
+            if shell.slots.overflowed():
+                shell.store.wake_active()
+            next_wake = shell.store.next_wake()
+            shell.next_wake = float("inf") if next_wake is None else next_wake
+            shell.calls.unstick()
+        if shell.next_wake <= shell.store.now():
+            due = shell.store.wake(DUE_AT_ONCE)
+            next_wake = shell.store.next_wake()
+            shell.next_wake = float("inf") if next_wake is None else next_wake
+            news += [(run.id, News(run, woken=True)) for run in due]
+        if news:
+            shell.heard()
+        return news
+
+
+class Completions(_Polled[tuple[str, Finished]]):
+    """Calls that have come to their end. This is where the dataflow waits when nothing else is to be done."""
+
+    def poll(self) -> list[tuple[str, Finished]]:
+        shell = self._shell
+        calls = shell.calls
+        if shell.overtime:
+            calls.give_back_all()
+        if shell.stopping and not len(calls):
+            raise StopIteration
+        calls.overdue()
+        return [(one.call.dispatch.run.id, one) for one in calls.ended(shell.pause())]
+
+
+class Source(DynamicSource[T]):
+    """One of the sources above, for each process once."""
+
+    def __init__(self, shell: Shell, partition: type[_Polled[T]]) -> None:
+        self._shell = shell
+        self._partition: type[_Polled[T]] | None = partition
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> StatelessSourcePartition[T]:  # noqa: ARG002
+        """Called once by each worker of the process."""
+        partition, self._partition = self._partition, None
+        return _Idle(self._shell) if partition is None else partition(self._shell)

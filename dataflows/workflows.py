@@ -1,0 +1,54 @@
+"""The frozen dataflow that executes every workflow.
+
+    changes ──┐
+              ├─► load ─► orchestrate ─┬─► claim ─┬─► APPROVAL ─────┐
+    wake-ups ─┘      (state per run id)│          ├─► HTTP_REQUEST ─┤
+                                       │          ├─► …             ├─► store
+    completions ───────────────────────┼──────────┴─► one branch ───┤
+                                       │              a block type  │
+                                       └────────────────────────────┘
+
+The steps depend on the installed block types alone: no workflow, run or loop in a document adds one. Every write to the
+store comes back as a change, and that is all that drives it.
+
+Run it with `icefloe engine`, or with `python -m bytewax.run dataflows.workflows`.
+"""
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+
+from dataflows.branches import branch
+from dataflows.orchestrate import Orchestrator, is_call
+from dataflows.process import open_shell
+from dataflows.shell import Shell
+from dataflows.sink import StoreSink
+from dataflows.sources import Changes, Completions, Source, WakeUps
+
+
+def workflows(shell: Shell) -> Dataflow:
+    """The dataflow of one engine process."""
+    flow = Dataflow("workflows")
+
+    changes = op.input("changes", flow, Source(shell, Changes))
+    wake_ups = op.input("wake-ups", flow, Source(shell, WakeUps))
+    completions = op.input("completions", flow, Source(shell, Completions))
+
+    news = op.merge("news", changes, wake_ups)
+    runs = op.flat_map_batch("load", news, shell.load)
+    moves = op.stateful_batch("orchestrate", runs, lambda _resume: Orchestrator(shell))
+    decided = op.branch("calls", moves, is_call)
+
+    claimed = op.flat_map_batch("claim", decided.trues, shell.claim)
+    work = op.merge("work", claimed, completions)
+    results = [op.flat_map_batch(type_, work, branch(shell, type_)) for type_ in shell.catalogue]
+
+    transitions = op.merge("transitions", decided.falses, *results)
+    op.output("store", transitions, StoreSink(shell))
+    return flow
+
+
+def __getattr__(name: str) -> Dataflow:
+    """`flow`, for `python -m bytewax.run dataflows.workflows`: made only when it is asked for."""
+    if name != "flow":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return workflows(open_shell())
