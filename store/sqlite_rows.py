@@ -1,0 +1,196 @@
+"""How workflows, runs, tasks and changes stand in the embedded store's rows, and how they are read back."""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any, Final
+
+import orjson
+
+from engine.machine import restore
+from engine.plan import Plan
+from engine.run import JournalEntry, Parent, TaskState, WorkflowRun, dump_task, load_task
+from engine.statuses import RunStatus, TaskStatus
+from engine.transitions import Error, Transition, dump_transition
+from store.protocol import Change, NewRun, RunSummary
+
+INSERT_RUN: Final = """
+INSERT INTO runs (
+  status, revision, generation, paused, cancelled, told, claimed, size, updated_at, started_at, finished_at, deadline,
+  wake_at, heal, error, outputs, number, id, tenant, workflow, version, requested_by, created_at
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+
+UPDATE_RUN: Final = """
+UPDATE runs SET
+  status = ?, revision = ?, generation = ?, paused = ?, cancelled = ?, told = ?, claimed = ?, size = ?, updated_at = ?,
+  started_at = ?, finished_at = ?, deadline = ?, wake_at = ?, heal = ?, error = ?, outputs = ?
+WHERE number = ?"""
+
+SELECT_RUNS: Final = """
+SELECT
+  status, revision, generation, paused, cancelled, told, size, updated_at, started_at, finished_at, deadline, wake_at,
+  heal, error, outputs, number, id, tenant, workflow, version, requested_by, created_at, labels, parent, inputs
+FROM runs JOIN requests ON run = number
+WHERE id IN (SELECT value FROM json_each(?))"""
+
+SELECT_TASKS: Final = "SELECT run, name, state FROM tasks WHERE run IN (SELECT value FROM json_each(?))"
+UPSERT_TASK: Final = "INSERT OR REPLACE INTO tasks (run, name, state) VALUES (?, ?, ?)"
+INSERT_REQUEST: Final = "INSERT INTO requests (run, digest, labels, parent, inputs) VALUES (?, ?, ?, ?, ?)"
+INSERT_CHANGE: Final = """
+INSERT INTO changes (run, revision, at, writer, entry, transition, document) VALUES (?, ?, ?, ?, ?, ?, ?)"""
+
+SELECT_CHANGES: Final = """
+SELECT
+  position, runs.id, workflows.name, changes.revision, at, entry, transition,
+  coalesce(changes.document, workflows.document)
+FROM changes
+LEFT JOIN runs ON runs.number = changes.run
+LEFT JOIN workflows ON workflows.number = changes.workflow
+WHERE position > ? AND writer IS NOT ? ORDER BY position LIMIT ?"""
+
+SUMMARY: Final = "id, workflow, version, status, requested_by, created_at, updated_at, finished_at, error"
+
+
+def dumps(value: object) -> str:
+    """Compact JSON; the named tuples of the engine are arrays in it.
+
+    Raises:
+        TypeError: it holds something that JSON can't say.
+    """
+    return orjson.dumps(value, default=_array).decode()
+
+
+def _array(value: object) -> list[Any]:
+    if isinstance(value, tuple):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _optional(value: object) -> str | None:
+    return None if value is None else dumps(value)
+
+
+def run_row(run: WorkflowRun, number: int) -> tuple[Any, ...]:
+    """The parameters of `UPDATE_RUN`."""
+    return (
+        run.status, run.revision, run.generation, run.paused, run.cancelled, run.told, run.running, run.size,
+        run.updated_at, run.started_at, run.finished_at, run.deadline, run.wake_at, run.heal, _optional(run.error),
+        _optional(run.outputs), number,
+    )  # fmt: skip
+
+
+def new_run_row(run: WorkflowRun, number: int) -> tuple[Any, ...]:
+    """The parameters of `INSERT_RUN`."""
+    identity = (run.id, run.tenant, run.workflow, run.plan.workflow.version, run.requested_by, run.created_at)
+    return run_row(run, number) + identity
+
+
+def request_row(request: NewRun, run: WorkflowRun, number: int, digest: bytes) -> tuple[Any, ...]:
+    """The parameters of `INSERT_REQUEST`."""
+    return (number, digest, dumps(run.labels), _optional(request.parent), dumps(run.inputs))
+
+
+def digest_of(request: NewRun) -> bytes:
+    """What tells a repeated request from another one under the same id: 16 bytes.
+
+    Raises:
+        TypeError: the request holds something that JSON can't say.
+    """
+    content = orjson.dumps(request[1:], option=orjson.OPT_SORT_KEYS, default=_array)
+    return blake2b(content, digest_size=16).digest()
+
+
+def task_row(number: int, name: str, task: TaskState) -> tuple[int, str, str]:
+    """The parameters of `UPSERT_TASK`."""
+    return (number, name, dumps(dump_task(task)))
+
+
+def change_row(
+    number: int, entry: JournalEntry, writer: int | None, transition: Transition | None, document: object = None
+) -> tuple[Any, ...]:
+    """The parameters of `INSERT_CHANGE`."""
+    return (
+        number,
+        entry.revision,
+        entry.at,
+        writer,
+        dumps((entry.type, entry.task, entry.attempt, entry.by, entry.tasks, entry.status)),
+        None if transition is None else dumps(dump_transition(transition)),
+        _optional(document),
+    )
+
+
+def read_run(row: tuple[Any, ...], plan: Plan, states: Mapping[str, str]) -> WorkflowRun:
+    """The run of a row of `SELECT_RUNS`, and of the states of its tasks that aren't fresh.
+
+    Raises:
+        ValueError, TypeError, KeyError: the rows hold something that no version of this program wrote.
+    """
+    (
+        status, revision, generation, paused, cancelled, told, size, updated_at, started_at, finished_at, deadline,
+        wake_at, heal, error, outputs, _, id_, tenant, _, _, requested_by, created_at, labels, parent, inputs,
+    ) = row  # fmt: skip
+    fresh = TaskState(updated_at=created_at)
+    tasks = dict.fromkeys(plan.tasks, fresh)
+    for name, state in states.items():
+        if name not in tasks:
+            raise ValueError(f"{name!r} is not a task of workflow {plan.workflow.name!r}")
+        tasks[name] = load_task(orjson.loads(state))
+    run = WorkflowRun(
+        id=id_,
+        tenant=tenant,
+        plan=plan,
+        inputs=orjson.loads(inputs),
+        labels=orjson.loads(labels),
+        requested_by=requested_by,
+        parent=None if parent is None else Parent(*orjson.loads(parent)),
+        created_at=created_at,
+        status=RunStatus(status),
+        paused=bool(paused),
+        cancelled=bool(cancelled),
+        generation=generation,
+        revision=revision,
+        updated_at=updated_at,
+        started_at=started_at,
+        finished_at=finished_at,
+        outputs=None if outputs is None else orjson.loads(outputs),
+        error=_error(error),
+        heal=heal,
+        wake_at=wake_at,
+        deadline=deadline,
+        told=bool(told),
+        size=size,
+        tasks=tasks,
+        ready={},
+        running=0,
+        unfinished=0,
+        timers=(),
+    )
+    return restore(run)
+
+
+def _error(text: str | None) -> Error | None:
+    return None if text is None else Error(*orjson.loads(text))
+
+
+def read_entry(revision: int, at: float, text: str) -> JournalEntry:
+    """The journal entry of a change."""
+    kind, task, attempt, by, tasks, status = orjson.loads(text)
+    effects = {name: TaskStatus(effect) for name, effect in tasks.items()}
+    return JournalEntry(revision, at, kind, task, attempt, by, effects, None if status is None else RunStatus(status))
+
+
+def read_change(row: tuple[Any, ...]) -> Change:
+    """The change of a row of `SELECT_CHANGES`."""
+    position, run, workflow, revision, at, text, transition, document = row
+    parsed = None if document is None else orjson.loads(document)
+    if run is None:
+        return Change(position, "workflow", workflow, revision, at, parsed.get("created_by"), None, None, parsed)
+    entry = read_entry(revision, at, text)
+    event = None if transition is None else orjson.loads(transition)
+    return Change(position, "run", run, revision, at, entry.by, event, entry, parsed)
+
+
+def read_summary(row: tuple[Any, ...]) -> RunSummary:
+    """The summary of a row of `SUMMARY` columns."""
+    id_, workflow, version, status, *rest, error = row
+    return RunSummary(id_, workflow, version, RunStatus(status), *rest, _error(error))
