@@ -17,13 +17,13 @@ _EFFECT_BYTES = 48
 
 class Draft:
     """A thawed run. `effects` has the statuses that the transition at hand has changed, `finals` the tasks that it
-    ended and whose dependents are still to be looked at.
+    ended and whose dependents are still to be looked at; `touched` all tasks that were put since the draft was made.
     """
 
     __slots__ = (
         "cancelled", "deadline", "effects", "error", "finals", "finished_at", "generation", "heal", "outputs", "paused",
         "plan", "ready", "revision", "run", "running", "size", "started_at", "status", "tasks", "timers", "told",
-        "unfinished", "updated_at", "wake_at",
+        "touched", "unfinished", "updated_at", "wake_at",
     )  # fmt: skip
 
     def __init__(self, run: WorkflowRun) -> None:
@@ -51,6 +51,7 @@ class Draft:
         self.unfinished: int = run.unfinished
         self.effects: dict[str, TaskStatus] = {}
         self.finals: list[str] = []
+        self.touched: set[str] = set()
 
     def freeze(self) -> WorkflowRun:
         """The run as it stands now."""
@@ -81,6 +82,7 @@ class Draft:
         """Replace the state of a task, and keep the books."""
         old = self.tasks[name]
         self.tasks[name] = new
+        self.touched.add(name)
         if old.status is not new.status:
             self._count(name, old.status, new.status)
         before, after = _moment(old), _moment(new)
