@@ -5,7 +5,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from blocks.contract import BlockContext, BlockError, Skip, block
-from engine.conditions import Condition, ConditionError, judge
+from engine.conditions import Condition, ConditionError, Operator, judge
 
 _ALONE = {"left", "operator", "right"}
 _SHOWN = 60  # characters of a value in a sentence
@@ -17,9 +17,7 @@ class ConditionArguments(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     left: Any = Field(default=None, description="What is compared")
-    operator: str | None = Field(
-        default=None, description="==, !=, <, <=, >, >=, in, not in, contains, matches or exists"
-    )
+    operator: Operator | None = Field(default=None, description="How they are compared; nothing is coerced")
     right: Any = Field(default=None, description="What it is compared with; not for `exists`")
     all: list[Condition] | None = Field(default=None, min_length=1, description="Comparisons that must all hold")
     any: list[Condition] | None = Field(default=None, min_length=1, description="Comparisons of which one must hold")

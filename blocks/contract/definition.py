@@ -108,17 +108,18 @@ class Block(Generic[P, R]):
             BlockError: `BAD_ARGUMENTS` with every fault, `BAD_SIGNAL`, or `NO_SIGNALS` if the block takes none.
             Exception: whatever a validator of the block's own raises. All of it is something for `outcome`.
         """
-        checked = self._model("BAD_ARGUMENTS", self.arguments, arguments)
+        checked = self._model("BAD_ARGUMENTS", self.arguments, _own(arguments))
         if phase == "main":
             return partial(self.function, checked, context)  # type: ignore[arg-type]  # its form was checked
         if phase == "signal":
             if self._signal_function is None or signal is None:
                 raise BlockError("NO_SIGNALS", f"{self.type} takes no signals")
+            data = _own(signal.data)
             if self.signal is not None:
-                signal = replace(signal, data=self._model("BAD_SIGNAL", self.signal, signal.data))
-            return partial(self._signal_function, checked, context, signal, waited)
+                data = self._model("BAD_SIGNAL", self.signal, data)
+            return partial(self._signal_function, checked, context, replace(signal, data=data), _own(waited))
         if phase == "wake":
-            return partial(self._wake_function or self._time_is_up, checked, context, waited)
+            return partial(self._wake_function or self._time_is_up, checked, context, _own(waited))
         assert_never(phase)
 
     def schema(self) -> dict[str, Any]:
@@ -185,6 +186,15 @@ class Block(Generic[P, R]):
         if self.timeout is not None:
             parse_duration(self.timeout)
         self.schema()
+
+
+def _own(value: Any) -> Any:
+    """A copy of JSON that the engine may share between runs: a block may do with it what it likes."""
+    if type(value) is dict:
+        return {key: _own(inner) for key, inner in value.items()}
+    if type(value) is list:
+        return [_own(inner) for inner in value]
+    return value
 
 
 def block(  # noqa: PLR0913 - a declaration, given by name
