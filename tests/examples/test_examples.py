@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from blocks.catalogue import Catalogue
 from engine.depends import evaluate, handles, parse
 from engine.documents import TaskSpec, Workflow
 from engine.limits import WORKFLOW_BYTES
@@ -16,6 +17,7 @@ from engine.reading import read_json
 from engine.references import Scope, compile_template
 from engine.schemas import compile_schema
 from engine.statuses import FINAL_TASK, TaskStatus
+from engine.validation import check
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FILES = sorted((EXAMPLES / "workflows").glob("*.json"))
@@ -68,6 +70,18 @@ def test_together_they_use_the_whole_language() -> None:
     assert any(workflow.timeout for workflow in WORKFLOWS.values())
     raw = [task["arguments"] for document in DOCUMENTS.values() for task in document["dag"]["tasks"]]
     assert any(isinstance(arguments, list) for arguments in raw)
+
+
+@each_workflow
+def test_every_workflow_is_valid_and_handles_what_people_time_and_other_systems_can_fail(name: str) -> None:
+    report = check(DOCUMENTS[name], Catalogue.load())
+    assert report.faults == ()
+    # What is left unhandled is meant to fail its run: a task that nobody can refuse and no time can run out for.
+    for warning in report.warnings:
+        index = int(warning.path.removeprefix("dag.tasks[").partition("]")[0])
+        task = WORKFLOWS[name].dag.tasks[index]
+        assert task.type not in {"APPROVAL", "HTTP_REQUEST"}, warning
+        assert "expires_in" not in task.arguments, warning
 
 
 def test_there_are_at_least_1200_triggers_each_with_an_id_of_its_own() -> None:
