@@ -72,8 +72,9 @@ def _gate(draft: Draft, planned: PlannedTask, ended: str | None) -> bool | None:
         if evaluate(clause, status) is False:
             return False
     for clause in reversed(planned.gate):
-        if evaluate(clause, status) is None:
-            return None
+        verdict = evaluate(clause, status)
+        if verdict is not True:
+            return verdict
     return True
 
 
