@@ -1,0 +1,88 @@
+"""Whole-document validation: everything that is wrong with a workflow, at once, before anybody saves it.
+
+document ──► its form (shapes) ──► its parts, and how they fit together (inspection) ──► Report
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from engine.blocktypes import BlockType, BlockTypes
+from engine.depends import handles, parse
+from engine.documents import Workflow
+from engine.faults import Fault, Invalid
+from engine.inspection import faults_of
+from engine.limits import TASKS, WORKFLOW_BYTES, LimitError, json_size
+from engine.reading import read_json
+from engine.shapes import path_of, read_shape
+
+__all__ = ["BlockType", "BlockTypes", "Report", "check", "read_workflow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What validation found: faults, or else a workflow, and warnings, which refuse nothing.
+
+    `workflow` is the document in its normal form, with the defaults of its block types filled in.
+    """
+
+    faults: tuple[Fault, ...]
+    warnings: tuple[Fault, ...] = ()
+    workflow: Workflow | None = None
+
+
+def read_workflow(data: bytes, blocks: BlockTypes) -> Report:
+    """Read a workflow from JSON, strictly, and check it."""
+    try:
+        document = read_json(data, limit=WORKFLOW_BYTES, what="")
+    except Invalid as invalid:
+        return Report(invalid.faults)
+    return check(document, blocks)
+
+
+def check(document: Any, blocks: BlockTypes) -> Report:
+    """Check a workflow document, which is any JSON value."""
+    try:
+        json_size(document, WORKFLOW_BYTES)
+    except LimitError as error:
+        return Report((Fault("", f"the document {error}"),))
+    dag = document.get("dag") if isinstance(document, dict) else None
+    tasks = dag.get("tasks") if isinstance(dag, dict) else None
+    if isinstance(tasks, list) and len(tasks) > TASKS:
+        return Report((Fault("dag.tasks", f"has {len(tasks):,} tasks, at most {TASKS:,} are allowed"),))
+    shape = read_shape(document, blocks)
+    faults = faults_of(shape, blocks)
+    if faults or shape.workflow is None:
+        return Report(faults)
+    return Report((), tuple(_warnings(shape.workflow)), _with_defaults(shape.workflow, blocks))
+
+
+def _warnings(workflow: Workflow) -> Iterator[Fault]:
+    """What is legal and yet probably not meant."""
+    exits = set(workflow.dag.exitpoints)
+    handled: set[str] = set()
+    for spec in workflow.dag.tasks:
+        depends = parse(spec.depends)
+        handled |= handles(depends) if depends is not None else frozenset()
+    for index, spec in enumerate(workflow.dag.tasks):
+        at = path_of(("dag", "tasks", index))
+        if spec.name in exits and spec.allow_failure:
+            yield Fault(
+                f"{at}.allow_failure", f"has no effect: '{spec.name}' is an exit point, so its failure fails the run"
+            )
+        elif spec.name not in exits and spec.name not in handled and not spec.allow_failure:
+            yield Fault(
+                at,
+                f"if '{spec.name}' fails, so does the run, since nothing handles that: name it in a `depends` with "
+                ".FAILED, .TIMED_OUT or .DONE, or set `allow_failure`",
+            )
+
+
+def _with_defaults(workflow: Workflow, blocks: BlockTypes) -> Workflow:
+    """The workflow, with the retry policy and the timeout of its block type in each task that has none."""
+    tasks = []
+    for spec in workflow.dag.tasks:
+        kind = blocks[spec.type]
+        defaults = {"retry": spec.retry or kind.retry, "timeout": spec.timeout or kind.timeout}
+        tasks.append(spec.model_copy(update=defaults))
+    return workflow.model_copy(update={"dag": workflow.dag.model_copy(update={"tasks": tasks})})
