@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from math import isfinite
-from pathlib import PurePath
+from pathlib import Path
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -23,8 +23,9 @@ from blocks.contract.results import BlockError, Skip, TimedOut, Wait
 from engine.limits import INTEGERS, JSON_DEPTH, PAYLOAD_BYTES, LimitError, json_size
 
 MESSAGE_CHARS = 2_000
+_SHOWN = 60  # characters of a key in a path
 _WORST_ESCAPE = 6  # bytes of JSON that one character can become: \u0000
-_CONVERTIBLE = (str, int, float, Enum, date, time, timedelta, UUID, Decimal, PurePath, BaseModel, set, frozenset)
+_CONVERTIBLE = (str, int, float, Enum, date, time, timedelta, UUID, Decimal, Path, set, frozenset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ def _payload(outputs: object) -> dict[str, Any]:
     if outputs is None:
         return {}
     if isinstance(outputs, BaseModel):
-        outputs = outputs.model_dump(mode="json", by_alias=True)
+        outputs = _dumped(outputs)
     if not isinstance(outputs, dict):
         raise _Refused("BAD_OUTPUTS", f"should be an object, not {_kind(outputs)}")
     copier = _Copier()
@@ -184,6 +185,22 @@ def _payload(outputs: object) -> dict[str, Any]:
         except LimitError as error:
             raise _Refused("OUTPUT_TOO_LARGE", str(error)) from None
     return copy
+
+
+def _dumped(model: BaseModel) -> Any:
+    _finite(model.model_dump(by_alias=True, warnings=False))  # as JSON, pydantic makes some NaN a null without a word
+    return model.model_dump(mode="json", by_alias=True, warnings=False)
+
+
+def _finite(value: object, path: str = "") -> None:
+    if isinstance(value, float) and not isfinite(value):
+        raise _Refused("BAD_OUTPUTS", f"is {value}, which JSON has no word for").below(path)
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _finite(inner, f"{path}.{key}")
+    elif isinstance(value, (list, tuple)):
+        for index, inner in enumerate(value):
+            _finite(inner, f"{path}[{index}]")
 
 
 class _Copier:
@@ -233,14 +250,14 @@ class _Copier:
         copied = {}
         for key, inner in value.items():
             if type(key) is not str:
-                raise _Refused("BAD_OUTPUTS", f"has the key {_sentence(repr(key))}: keys must be text")
+                raise _Refused("BAD_OUTPUTS", f"has the key {repr(key)[:_SHOWN]}: keys must be text")
             self.left -= len(key) + 3
             if not key.isascii():
                 _encodable(key)
             try:
                 copied[key] = self.copy(inner, depth)
             except _Refused as refused:
-                raise refused.below(f".{key}") from None
+                raise refused.below(f".{key[:_SHOWN]}") from None
         return copied
 
     def _array(self, value: list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
@@ -263,6 +280,8 @@ def _encodable(text: str) -> None:
 
 def _converted(value: object) -> object:
     """The JSON form of what has an obvious one: moments, identifiers, enums, models, sets, mappings."""
+    if isinstance(value, BaseModel):
+        return _dumped(value)
     if isinstance(value, _CONVERTIBLE):
         return to_jsonable_python(value, by_alias=True)
     if isinstance(value, Mapping):
