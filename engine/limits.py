@@ -51,7 +51,7 @@ def json_size(value: object, most: int = PAYLOAD_BYTES, depth: int = JSON_DEPTH)
                 size += _string_size(item)
             elif type(item) is dict:
                 size += 2 * len(item) + 1 if item else 2  # braces, colons, commas
-                below += item
+                size += sum(map(_key_size, item))
                 below += item.values()
             elif type(item) is list:
                 size += len(item) + 1 if item else 2  # brackets, commas
@@ -68,6 +68,12 @@ def json_size(value: object, most: int = PAYLOAD_BYTES, depth: int = JSON_DEPTH)
     if size > most:
         raise TooLargeError(f"is larger than {most:,} bytes as JSON")
     return size
+
+
+def _key_size(key: object) -> int:
+    if type(key) is not str:
+        raise LimitError(f"holds a key that is a {type(key).__name__}, which is not JSON")
+    return _string_size(key)
 
 
 def _string_size(text: str) -> int:

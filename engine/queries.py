@@ -37,8 +37,8 @@ _BUILDING: Final = frozenset(
         "value_projection",
     }
 )
-_SELECTING: Final = frozenset(
-    {"filter_projection", "flatten", "index_expression", "pipe", "projection", "value_projection"}
+_LOOKING_INTO: Final = frozenset(
+    {"filter_projection", "flatten", "index_expression", "projection", "subexpression", "value_projection"}
 )
 _FUNCTIONS: Final[Mapping[str, Any]] = Functions.FUNCTION_TABLE
 _TOO_DEEP: Final = f"nested deeper than {EXPRESSION_DEPTH}"
@@ -123,7 +123,8 @@ def compile_query(source: str) -> Query:
     try:
         tree: _Node = dict(Parser().parse(quoted).parsed)
     except LexerError as error:
-        raise QuerySyntaxError(error.message, _unquoted(error.lexer_position, quotes)) from None
+        message = f"{error.message[:1].lower()}{error.message[1:]}"
+        raise QuerySyntaxError(message, _unquoted(error.lexer_position, quotes)) from None
     except ParseError as error:
         if not error.token_value:
             raise QuerySyntaxError("ends too early", len(source)) from None
@@ -168,16 +169,25 @@ def _unquoted(position: int, quotes: list[int]) -> int:
 
 
 def _check(tree: _Node) -> None:
-    """Refuse what is too deep to be walked through, and calls that can't succeed."""
+    """Refuse what is too deep to be walked through, and what can't mean what it seems to."""
     level = [tree]
     for _ in range(EXPRESSION_DEPTH + 1):
         for node in level:
             if node["type"] == "function_expression":
                 _check_call(node["value"], len(node["children"]))
-        level = [one for node in level for one in node["children"] if isinstance(one, dict) and one["type"] != "field"]
+            elif node["type"] in _LOOKING_INTO and node["children"][0]["type"] == "not_expression":
+                raise QuerySyntaxError("'!' binds tighter than '.' and '[' in JMESPath: write !(…)")
+        level = [inner for node in level for inner in _operands(node)]
         if not level:
             return
     raise QuerySyntaxError(_TOO_DEEP)
+
+
+def _operands(node: _Node) -> Iterator[_Node]:
+    """What counts as one level deeper: not the names of a path, nor the pairs of an object."""
+    for child in node["children"]:
+        if isinstance(child, dict) and child["type"] != "field":
+            yield from child["children"] if child["type"] == "key_val_pair" else (child,)
 
 
 def _check_call(name: str, given: int) -> None:
@@ -203,7 +213,7 @@ def _reads(node: _Node, names: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]
         case "subexpression":
             following = takewhile(lambda child: child["type"] == "field", children[1:])
             yield from _reads(children[0], tuple(child["value"] for child in following))
-        case kind if kind in _SELECTING:
+        case kind if kind in _LOOKING_INTO or kind == "pipe":
             yield from _reads(children[0])
         case _:
             for child in children:
