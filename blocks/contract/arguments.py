@@ -40,13 +40,24 @@ def path_of(location: Location) -> str:
 
 
 def _told(found: list[ErrorDetails], model: type[BaseModel], value: object, holes: list[Location]) -> list[Fault]:
+    places = [_place(detail, value) for detail in found]
+    undecided = [place for place, _ in places if any(_within(place, hole) for hole in holes)]
     sentences: dict[Location, dict[str, None]] = {}
-    for detail in found:
-        place = _place(detail["loc"], value)
-        if detail["type"] not in {"missing", "extra_forbidden"} and any(_touch(place, hole) for hole in holes):
-            continue
-        sentences.setdefault(place, {})[_sentence(detail, place, model)] = None
+    for detail, (place, union) in zip(found, places, strict=True):
+        another_may_fit = union is not None and any(_within(other, union) for other in undecided)
+        if not another_may_fit and _is_certain(detail["type"], place, holes):
+            sentences.setdefault(place, {})[_sentence(detail, place, model)] = None
     return [Fault(path_of(place), ", or ".join(said)) for place, said in sentences.items()]
+
+
+def _is_certain(kind: str, place: Location, holes: list[Location]) -> bool:
+    """Whether an error is one whatever the references turn out to be."""
+    if kind in {"missing", "extra_forbidden"}:
+        return True  # names are never references
+    if any(_within(place, hole) for hole in holes):
+        return False
+    # What holds a reference somewhere can still be of the wrong type; any other rule may hang on what is filled in.
+    return kind.endswith("_type") or not any(_within(hole, place) for hole in holes)
 
 
 def _sentence(detail: ErrorDetails, place: Location, model: type[BaseModel]) -> str:
@@ -59,27 +70,29 @@ def _sentence(detail: ErrorDetails, place: Location, model: type[BaseModel]) -> 
             return _PREFIX.sub("", detail["msg"]).replace(" after validation", "")
 
 
-def _place(location: Location, value: object) -> Location:
-    """Where in `value` an error is. Pydantic's location also names the members of unions; those are left out."""
+def _place(detail: ErrorDetails, value: object) -> tuple[Location, Location | None]:
+    """Where in `value` an error is, and the place of the union if it is about one member of a union.
+
+    Pydantic's location is the path in the value, with the names of union members in between.
+    """
+    absent = detail["loc"][-1:] if detail["type"] == "missing" else ()
     place: list[str | int] = []
-    for part in location[:-1]:
+    union: Location | None = None
+    for part in detail["loc"][: len(detail["loc"]) - len(absent)]:
         match value, part:
             case (dict(), str()) if part in value:
                 value = value[part]
+                place.append(part)
             case (list(), int()) if part < len(value):
                 value = value[part]
+                place.append(part)
             case _:
-                continue
-        place.append(part)
-    last = location[-1:]
-    if last and (isinstance(value, dict) if isinstance(last[0], str) else isinstance(value, list)):
-        place.append(last[0])
-    return tuple(place)
+                union = tuple(place) if union is None else union
+    return (*place, *absent), union
 
 
-def _touch(one: Location, other: Location) -> bool:
-    shorter = min(len(one), len(other))
-    return one[:shorter] == other[:shorter]
+def _within(place: Location, outer: Location) -> bool:
+    return place[: len(outer)] == outer
 
 
 def _holes(value: object, at: Location) -> Iterator[Location]:
