@@ -1,5 +1,6 @@
 """An engine process: from the environment to the end of the dataflow."""
 
+import atexit
 import signal
 import sys
 from collections.abc import Callable
@@ -20,8 +21,10 @@ EPOCH = timedelta(seconds=1)
 log = structlog.get_logger("engine")
 
 
-def open_shell(settings: EngineSettings | None = None) -> Shell:
-    """Open the store and the catalogue, become an owner of claims, and stop on SIGTERM and SIGINT.
+def open_shell(settings: EngineSettings | None = None, catalogue: Catalogue | None = None) -> Shell:
+    """Open the store, become an owner of claims, and stop on SIGTERM and SIGINT.
+
+    By default the settings come from the environment, and the catalogue has every installed block.
 
     Raises:
         SettingsError: a setting can't be used.
@@ -29,28 +32,32 @@ def open_shell(settings: EngineSettings | None = None) -> Shell:
         StoreError: the store can't be used.
     """
     settings = settings or EngineSettings()
-    catalogue = Catalogue.load()
+    catalogue = catalogue or Catalogue.load()
     shell = Shell(open_store(settings.store), catalogue, settings)
     shell.begin()
+    atexit.register(shell.end)  # however the dataflow was started
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stopper(shell))
+    log.info(
+        "engine_started",
+        owner=shell.lease.owner,
+        store=settings.store,
+        position=shell.position,
+        behind=shell.store.position() - shell.position,
+        blocks=len(catalogue),
+    )
     return shell
 
 
-def run(shell: Shell, dataflow: Callable[[Shell], Dataflow], workers: int = 1) -> None:
-    """Run the dataflow until the engine is asked to stop."""
-    log.info("engine_started", owner=shell.lease.owner, store=shell.settings.store, blocks=list(shell.catalogue))
-    try:
-        cli_main(dataflow(shell), workers_per_process=workers, epoch_interval=EPOCH)
-    finally:
-        shell.end()
-    log.info("engine_ended", owner=shell.lease.owner)
+def run(dataflow: Dataflow, workers: int = 1) -> None:
+    """Run a dataflow until its engine is asked to stop."""
+    cli_main(dataflow, workers_per_process=workers, epoch_interval=EPOCH)
 
 
 def _stopper(shell: Shell) -> Callable[[int, FrameType | None], None]:
     def stop(number: int, _frame: FrameType | None) -> None:
         if shell.stopping:
-            sys.exit(128 + number)
+            sys.exit(128 + number)  # asked twice: at once
         shell.stop()
 
     return stop

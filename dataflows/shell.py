@@ -57,24 +57,30 @@ class Shell:
         self.position = 0
         self.read_changes = 0
         self.next_wake = 0.0
+        self.moving = False
         self.trouble: str | None = None
         self._echo: deque[WorkflowRun] = deque()
         self._isolated: Dispatch | None = None
         self._stop_at: float | None = None
         self._last_news = monotonic()
         self._ending = Event()
+        self._ended = False
 
     def begin(self) -> None:
         """Become an owner of claims, and find where to read the feed from."""
         self.position = self.lease.begin()
 
     def end(self) -> None:
-        """Leave; what was in flight has ended or been given back."""
+        """Leave; what was in flight has ended or been given back. Idempotent."""
+        if self._ended:
+            return
+        self._ended = True
         try:
             self.lease.end()
         except StoreError as error:
-            log.warning("engine_left_silently", error=str(error))
+            log.warning("engine_left_silently", owner=self.lease.owner, error=str(error))
         self.store.close()
+        log.info("engine_ended", owner=self.lease.owner)
 
     def stop(self) -> None:
         """Stop taking up work, and end within the grace period. May be called from a signal handler."""
@@ -96,9 +102,17 @@ class Shell:
     # What the sources read.
 
     def pause(self) -> float:
-        """Seconds to wait for the next completion before looking elsewhere: the shorter the more is going on."""
-        if self._echo:
+        """Seconds to wait for the next completion before looking elsewhere.
+
+        Not at all while something is on its way through the dataflow, since waiting would hold it up.
+        """
+        moving, self.moving = self.moving, False
+        if moving or self._echo:
             return 0.0
+        return self.pace()
+
+    def pace(self) -> float:
+        """Seconds between two looks at the store: the shorter the more is going on."""
         quiet = monotonic() - self._last_news
         return 0.001 if quiet < 0.25 else 0.005 if quiet < 2 else 0.02  # noqa: PLR2004
 

@@ -57,12 +57,14 @@ class _Polled(StatelessSourcePartition[T]):
         if monotonic() < self._not_before:
             return []
         try:
-            return self.poll()
+            batch = self.poll()
         except StoreError as error:
             self._shell.trouble = str(error)
             self._not_before = monotonic() + TROUBLED_SECONDS
             log.warning("store_unavailable", doing=type(self).__name__, error=str(error))
             return []
+        self._shell.moving = self._shell.moving or bool(batch)
+        return batch
 
     def poll(self) -> list[T]:
         """What there is now.
@@ -78,6 +80,7 @@ class Changes(_Polled[Keyed]):
     """The store's change feed: what others wrote, and the echo of what this process wrote itself."""
 
     _next_look = 0.0
+    _more = True  # the last page was full: there is more to read
 
     def poll(self) -> list[Keyed]:
         shell = self._shell
@@ -85,24 +88,22 @@ class Changes(_Polled[Keyed]):
             raise StopIteration
         news = [(run.id, News(run)) for run in shell.echoes()]
         now = monotonic()
-        if now >= self._next_look:
-            self._next_look = now + shell.pause()
+        if self._more or now >= self._next_look:
+            self._next_look = now + shell.pace()
             news += self._others()
         return news
 
     def _others(self) -> list[Keyed]:
         shell = self._shell
-        if not shell.store.changed():
+        if not self._more and not shell.store.changed():
             return []
         page = shell.store.changes(shell.position, limit=PAGE, excluding=shell.lease.owner)
-        if len(page.changes) == PAGE:
-            self._next_look = 0.0
-        elif page.position == shell.position:
-            return []
-        shell.heard()
+        self._more = len(page.changes) == PAGE
         shell.position = page.position
-        runs = dict.fromkeys(change.id for change in page.changes if change.entity == "run")
         shell.read_changes += len(page.changes)
+        runs = dict.fromkeys(change.id for change in page.changes if change.entity == "run")
+        if runs:
+            shell.heard()
         return [(run_id, News(None)) for run_id in runs if shell.lease.shares(run_id)]
 
 
