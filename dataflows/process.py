@@ -1,6 +1,7 @@
 """An engine process: from the environment to the end of the dataflow."""
 
 import atexit
+import gc
 import signal
 import sys
 from collections.abc import Callable
@@ -35,6 +36,7 @@ def open_shell(settings: EngineSettings | None = None, catalogue: Catalogue | No
     catalogue = catalogue or Catalogue.load()
     shell = Shell(open_store(settings.store), catalogue, settings)
     shell.begin()
+    _calm_collector()
     atexit.register(shell.end)  # however the dataflow was started
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stopper(shell))
@@ -47,6 +49,13 @@ def open_shell(settings: EngineSettings | None = None, catalogue: Catalogue | No
         blocks=len(catalogue),
     )
     return shell
+
+
+def _calm_collector() -> None:
+    """Runs are tuples without cycles. What is loaded by now stays; looking through it again and again is lost time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
 
 
 def run(dataflow: Dataflow, workers: int = 1) -> None:
