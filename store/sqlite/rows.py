@@ -1,10 +1,14 @@
-"""How workflows, runs, tasks and changes stand in the embedded store's rows, and how they are read back."""
+"""How runs, tasks and changes stand in the embedded store's rows, and how they are read back.
+
+What is JSON stands as text, so that a person with the `sqlite3` program can read it.
+"""
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
+import structlog
 
 from engine.machine import restore
 from engine.plan import Plan
@@ -12,6 +16,11 @@ from engine.run import JournalEntry, Parent, TaskState, WorkflowRun, dump_task, 
 from engine.statuses import RunStatus, TaskStatus
 from engine.transitions import Error, Transition, dump_transition
 from store.protocol import Change, NewRun, RunSummary
+from store.sqlite.errors import in_short
+
+Row: TypeAlias = tuple[Any, ...]
+
+_log = structlog.get_logger(__name__)
 
 INSERT_RUN: Final = """
 INSERT INTO runs (
@@ -27,13 +36,12 @@ WHERE number = ?"""
 
 SELECT_RUNS: Final = """
 SELECT
-  status, revision, generation, paused, cancelled, told, size, updated_at, started_at, finished_at, deadline, wake_at,
-  heal, error, outputs, number, id, tenant, workflow, version, requested_by, created_at, labels, parent, inputs
-FROM runs JOIN requests ON run = number
-WHERE id IN (SELECT value FROM json_each(?))"""
+  number, tenant, workflow, version, id, status, revision, generation, paused, cancelled, told, size, created_at,
+  updated_at, started_at, finished_at, deadline, wake_at, heal, error, outputs, requested_by, labels, parent, inputs
+FROM runs JOIN requests ON run = number WHERE id IN (SELECT value FROM json_each(?))"""
 
 SELECT_TASKS: Final = "SELECT run, name, state FROM tasks WHERE run IN (SELECT value FROM json_each(?))"
-UPSERT_TASK: Final = "INSERT OR REPLACE INTO tasks (run, name, state) VALUES (?, ?, ?)"
+WRITE_TASK: Final = "INSERT OR REPLACE INTO tasks (run, name, state) VALUES (?, ?, ?)"
 INSERT_REQUEST: Final = "INSERT INTO requests (run, digest, labels, parent, inputs) VALUES (?, ?, ?, ?, ?)"
 INSERT_CHANGE: Final = """
 INSERT INTO changes (run, revision, at, writer, entry, transition, document) VALUES (?, ?, ?, ?, ?, ?, ?)"""
@@ -62,31 +70,45 @@ def dumps(value: object) -> str:
 def _array(value: object) -> list[Any]:
     if isinstance(value, tuple):
         return list(value)
-    raise TypeError(f"{type(value).__name__} is not JSON")
+    raise TypeError(f"a {type(value).__name__} is not JSON")
 
 
-def _optional(value: object) -> str | None:
+def _text(value: object) -> str | None:
     return None if value is None else dumps(value)
 
 
-def run_row(run: WorkflowRun, number: int) -> tuple[Any, ...]:
+def run_row(number: int, run: WorkflowRun) -> Row:
     """The parameters of `UPDATE_RUN`."""
     return (
         run.status, run.revision, run.generation, run.paused, run.cancelled, run.told, run.running, run.size,
-        run.updated_at, run.started_at, run.finished_at, run.deadline, run.wake_at, run.heal, _optional(run.error),
-        _optional(run.outputs), number,
+        run.updated_at, run.started_at, run.finished_at, run.deadline, run.wake_at, run.heal, _text(run.error),
+        _text(run.outputs), number,
     )  # fmt: skip
 
 
-def new_run_row(run: WorkflowRun, number: int) -> tuple[Any, ...]:
+def new_run_row(number: int, run: WorkflowRun) -> Row:
     """The parameters of `INSERT_RUN`."""
-    identity = (run.id, run.tenant, run.workflow, run.plan.workflow.version, run.requested_by, run.created_at)
-    return run_row(run, number) + identity
+    version = run.plan.workflow.version
+    return (*run_row(number, run), run.id, run.tenant, run.workflow, version, run.requested_by, run.created_at)
 
 
-def request_row(request: NewRun, run: WorkflowRun, number: int, digest: bytes) -> tuple[Any, ...]:
+def request_row(number: int, run: WorkflowRun, digest: bytes) -> Row:
     """The parameters of `INSERT_REQUEST`."""
-    return (number, digest, dumps(run.labels), _optional(request.parent), dumps(run.inputs))
+    return (number, digest, dumps(run.labels), _text(run.parent), dumps(run.inputs))
+
+
+def task_row(number: int, name: str, task: TaskState) -> Row:
+    """The parameters of `WRITE_TASK`."""
+    return (number, name, dumps(dump_task(task)))
+
+
+def change_row(
+    number: int, entry: JournalEntry, writer: int | None, transition: Transition | None, document: object = None
+) -> Row:
+    """The parameters of `INSERT_CHANGE`."""
+    told = dumps((entry.type, entry.task, entry.attempt, entry.by, entry.tasks, entry.status))
+    event = None if transition is None else dumps(dump_transition(transition))
+    return (number, entry.revision, entry.at, writer, told, event, _text(document))
 
 
 def digest_of(request: NewRun) -> bytes:
@@ -99,38 +121,17 @@ def digest_of(request: NewRun) -> bytes:
     return blake2b(content, digest_size=16).digest()
 
 
-def task_row(number: int, name: str, task: TaskState) -> tuple[int, str, str]:
-    """The parameters of `UPSERT_TASK`."""
-    return (number, name, dumps(dump_task(task)))
-
-
-def change_row(
-    number: int, entry: JournalEntry, writer: int | None, transition: Transition | None, document: object = None
-) -> tuple[Any, ...]:
-    """The parameters of `INSERT_CHANGE`."""
-    return (
-        number,
-        entry.revision,
-        entry.at,
-        writer,
-        dumps((entry.type, entry.task, entry.attempt, entry.by, entry.tasks, entry.status)),
-        None if transition is None else dumps(dump_transition(transition)),
-        _optional(document),
-    )
-
-
-def read_run(row: tuple[Any, ...], plan: Plan, states: Mapping[str, str]) -> WorkflowRun:
-    """The run of a row of `SELECT_RUNS`, and of the states of its tasks that aren't fresh.
+def read_run(row: Row, plan: Plan, states: Mapping[str, str]) -> WorkflowRun:
+    """The run of a row of `SELECT_RUNS`, given the states of its tasks that have a row.
 
     Raises:
         ValueError, TypeError, KeyError: the rows hold something that no version of this program wrote.
     """
     (
-        status, revision, generation, paused, cancelled, told, size, updated_at, started_at, finished_at, deadline,
-        wake_at, heal, error, outputs, _, id_, tenant, _, _, requested_by, created_at, labels, parent, inputs,
+        _, tenant, _, _, id_, status, revision, generation, paused, cancelled, told, size, created_at, updated_at,
+        started_at, finished_at, deadline, wake_at, heal, error, outputs, requested_by, labels, parent, inputs,
     ) = row  # fmt: skip
-    fresh = TaskState(updated_at=created_at)
-    tasks = dict.fromkeys(plan.tasks, fresh)
+    tasks = dict.fromkeys(plan.tasks, TaskState(updated_at=created_at))
     for name, state in states.items():
         if name not in tasks:
             raise ValueError(f"{name!r} is not a task of workflow {plan.workflow.name!r}")
@@ -179,18 +180,25 @@ def read_entry(revision: int, at: float, text: str) -> JournalEntry:
     return JournalEntry(revision, at, kind, task, attempt, by, effects, None if status is None else RunStatus(status))
 
 
-def read_change(row: tuple[Any, ...]) -> Change:
-    """The change of a row of `SELECT_CHANGES`."""
-    position, run, workflow, revision, at, text, transition, document = row
-    parsed = None if document is None else orjson.loads(document)
-    if run is None:
-        return Change(position, "workflow", workflow, revision, at, parsed.get("created_by"), None, None, parsed)
-    entry = read_entry(revision, at, text)
-    event = None if transition is None else orjson.loads(transition)
-    return Change(position, "run", run, revision, at, entry.by, event, entry, parsed)
+def read_change(row: Row) -> Change:
+    """The change of a row of `SELECT_CHANGES`; one that can't be read tells at least whom it is about."""
+    position, run, workflow, revision, at, told, event, text = row
+    bare = Change(position, "workflow" if run is None else "run", run or workflow, revision, at, None, None, None, None)
+    try:
+        document: Any = None if text is None else orjson.loads(text)
+        if run is None:
+            return bare._replace(by=document.get("created_by"), document=document)
+        entry = read_entry(revision, at, told)
+        transition = None if event is None else orjson.loads(event)
+    except Exception as error:  # noqa: BLE001 - the feed must go on
+        _log.error("change_unreadable", position=position, reason=in_short(error))
+        return bare
+    return bare._replace(by=entry.by, transition=transition, entry=entry, document=document)
 
 
-def read_summary(row: tuple[Any, ...]) -> RunSummary:
+def read_summary(row: Row) -> RunSummary:
     """The summary of a row of `SUMMARY` columns."""
-    id_, workflow, version, status, *rest, error = row
-    return RunSummary(id_, workflow, version, RunStatus(status), *rest, _error(error))
+    id_, workflow, version, status, requested_by, created_at, updated_at, finished_at, error = row
+    return RunSummary(
+        id_, workflow, version, RunStatus(status), requested_by, created_at, updated_at, finished_at, _error(error)
+    )

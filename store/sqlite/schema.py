@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from store.protocol import StoreError
 
-APPLICATION_ID: Final = 0x1CEF10E  # in the file's header: `file` and this program tell it from other databases by it
+APPLICATION_ID: Final = 0x1CEF10E  # in the file's header: by it programs tell this database from others
 
 _TABLES = """
 CREATE TABLE meta (
@@ -107,27 +107,36 @@ def prepare(connection: sqlite3.Connection, where: str) -> None:
     """Make the tables, or bring those of an older version up to date.
 
     Raises:
-        StoreError: the file is another program's, or a newer version's.
+        StoreError: the file is another program's or a newer version's, or its file system doesn't do.
         sqlite3.Error: as SQLite says.
     """
     version = _version(connection, where)
-    connection.execute("PRAGMA journal_mode = WAL")
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise StoreError(
+            f"the file system of {where} can't share memory between processes, as SQLite's log must (is it a network "
+            "share?): put the store on a local disk"
+        )
     if version == len(STEPS):
         return
-    connection.execute("BEGIN EXCLUSIVE")  # two processes may have found the same old version
+    connection.execute("BEGIN EXCLUSIVE")
     try:
-        for step in STEPS[_version(connection, where) :]:
-            for statement in step.split(";"):
-                connection.execute(statement)
-        if version == 0:
-            connection.execute("INSERT OR IGNORE INTO meta VALUES ('incarnation', ?)", (uuid4().hex,))
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {len(STEPS)}")
+        _migrate(connection, _version(connection, where))  # asked again: another process may have been faster
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    for step in STEPS[version:]:
+        for statement in step.split(";"):
+            connection.execute(statement)
+    if version == 0:
+        connection.execute("INSERT INTO meta VALUES ('incarnation', ?)", (uuid4().hex,))
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {len(STEPS)}")
 
 
 def _version(connection: sqlite3.Connection, where: str) -> int:
@@ -136,10 +145,10 @@ def _version(connection: sqlite3.Connection, where: str) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if application != APPLICATION_ID and (application or version or tables):
-        raise StoreError(f"{where} is a SQLite database of another program; name another file in ICEFLOE_STORE")
+        raise StoreError(f"{where} is a SQLite database of another program: name another file in ICEFLOE_STORE")
     if version > len(STEPS):
         raise StoreError(
             f"{where} was written by a newer version of Icefloe (its tables have version {version}, this program knows "
-            f"up to {len(STEPS)}): upgrade this program, or name another file in ICEFLOE_STORE"
+            f"them up to {len(STEPS)}): upgrade this program, or name another file in ICEFLOE_STORE"
         )
     return int(version)

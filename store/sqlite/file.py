@@ -1,0 +1,179 @@
+"""The file of an embedded store: one connection that writes, one that reads, and some space kept for a full disk.
+
+    writing(durable=True)   BEGIN IMMEDIATE … COMMIT, on the disk before it returns
+    writing(durable=False)  the same, but a power cut (no crash of a process) may undo it
+    fresh()                 a read on the writing connection: sees what `writing` would see
+    reading()               a read on the other connection, beside a write
+
+A durable commit makes every earlier one durable too, since all are in one write-ahead log.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import RLock
+from typing import Final
+from urllib.parse import quote
+
+import structlog
+
+from store.protocol import StoreError
+from store.sqlite.errors import explain, primary_code
+from store.sqlite.schema import prepare
+
+BUSY_SECONDS: Final = 5.0
+RESERVE_BYTES: Final = 256 * 1024
+_WRITER_PAGES: Final = 4000  # of 4 KiB: what each connection may keep in memory
+_READER_PAGES: Final = 1000
+_PAGES_BETWEEN_CHECKPOINTS: Final = 4000
+_LOG_BYTES_KEPT: Final = 64 * 1024 * 1024
+
+_log = structlog.get_logger(__name__)
+
+
+class Database:
+    """An open file. `lock` guards the writing connection: who holds it sees no writes of other threads.
+
+    Raises:
+        StoreError: the file can't be opened, made or used.
+    """
+
+    def __init__(self, path: Path, *, create: bool = True, busy_seconds: float = BUSY_SECONDS) -> None:
+        self.path = path
+        self.lock = RLock()
+        self._reader_lock = RLock()
+        self._durable: bool | None = None
+        self._busy_seconds = busy_seconds
+        self._reserve = path.with_name(path.name + ".reserve")
+        _see_to_place(path, create=create)
+        with self._explained():
+            self._writer = self._connect("rwc" if create else "rw", _WRITER_PAGES)
+            try:
+                self._prepare()
+                self._reader = self._connect("rw", _READER_PAGES)
+            except BaseException:
+                self._writer.close()
+                raise
+        self.keep_reserve()
+
+    def _connect(self, mode: str, pages: int) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"file:{quote(str(self.path))}?mode={mode}",
+            uri=True,
+            timeout=self._busy_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA cache_size = {pages}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_BETWEEN_CHECKPOINTS}")
+            connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES_KEPT}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self) -> None:
+        give_up = time.monotonic() + self._busy_seconds
+        while True:
+            try:
+                return prepare(self._writer, str(self.path))
+            except sqlite3.OperationalError as error:
+                # While one process turns the write-ahead log on, SQLite doesn't let others wait for it.
+                if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                    raise
+                time.sleep(0.02)
+
+    @contextmanager
+    def writing(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """A write transaction: all of it is done, or on an exception nothing.
+
+        Raises:
+            StoreError: SQLite refused; `StoreUnavailable` if it may do it later.
+        """
+        with self.lock, self._explained():
+            if durable is not self._durable:  # inside of a transaction the pragma would have no effect
+                self._writer.execute("PRAGMA synchronous = FULL" if durable else "PRAGMA synchronous = NORMAL")
+                self._durable = durable
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._writer.execute("COMMIT")
+            except BaseException:
+                _end(self._writer)
+                raise
+
+    @contextmanager
+    def fresh(self) -> Iterator[sqlite3.Connection]:
+        """A consistent read on the writing connection."""
+        with self.lock, self._explained():
+            self._writer.execute("BEGIN")
+            try:
+                yield self._writer
+            finally:
+                _end(self._writer)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A consistent read on the reading connection."""
+        with self._reader_lock, self._explained():
+            self._reader.execute("BEGIN")
+            try:
+                yield self._reader
+            finally:
+                _end(self._reader)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (
+            sqlite3.Error,
+            OverflowError,
+            UnicodeEncodeError,
+        ) as error:  # the last two: a value that no row can hold
+            if primary_code(error) == sqlite3.SQLITE_FULL:
+                self._release_reserve()
+            raise explain(error, str(self.path)) from error
+
+    def keep_reserve(self) -> None:
+        """Take the reserve if it isn't there and the disk has room: when it is full, even DELETE needs space."""
+        with suppress(OSError):
+            disk = os.statvfs(self.path.parent)
+            if not self._reserve.exists() and disk.f_bavail * disk.f_frsize > 4 * RESERVE_BYTES:
+                with self._reserve.open("xb") as file:
+                    os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+
+    def _release_reserve(self) -> None:
+        with suppress(OSError):
+            self._reserve.unlink()
+            _log.warning("reserve_released", path=str(self._reserve), bytes=RESERVE_BYTES)
+
+    def close(self) -> None:
+        """Close both connections; idempotent."""
+        with self.lock, self._reader_lock:
+            self._reader.close()
+            self._writer.close()
+
+
+def _see_to_place(path: Path, *, create: bool) -> None:
+    """See that the file is there, or that there is a directory to make it in."""
+    try:
+        if create:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        missing = not create and not path.exists()
+    except OSError as error:
+        raise StoreError(f"{path} is out of reach ({error.strerror}): check the path and who may enter it") from error
+    if missing:
+        raise StoreError(f"there is no store at {path}: start an engine first, or name another file in ICEFLOE_STORE")
+
+
+def _end(connection: sqlite3.Connection) -> None:
+    """End a transaction without a trace, unless SQLite has done so after an error."""
+    if connection.in_transaction:
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")

@@ -1,0 +1,175 @@
+"""What the embedded store reads without changing anything: workflows, lists of runs, the journal and the feed.
+
+Runs are found newest first. A cursor is the place of the last one shown, so runs that come in meanwhile move nothing.
+"""
+
+import sqlite3
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from heapq import merge
+from itertools import islice
+from typing import Any, Final
+
+import orjson
+from pydantic import ValidationError
+
+from engine.documents import Workflow
+from engine.run import JournalEntry
+from engine.statuses import RunStatus
+from store.protocol import Changes, Page, RunQuery, StoreError
+from store.sqlite.errors import in_short
+from store.sqlite.rows import SELECT_CHANGES, SUMMARY, dumps, read_change, read_entry, read_summary
+
+_CONDITIONS: Final = {
+    "tenant": "tenant = :tenant",
+    "workflow": "workflow = :workflow",
+    "requested_by": "requested_by = :requested_by",
+    "created_after": "created_at >= :created_after",
+    "created_before": "created_at < :created_before",
+    "inputs": "holds((SELECT inputs FROM requests WHERE run = number), :inputs)",
+    "cursor_number": "(created_at, number) < (:cursor_at, :cursor_number)",
+    "status": "status = :status",
+}
+
+
+def prepare_reads(connection: sqlite3.Connection) -> None:
+    """Let SQL ask `holds(inputs, wanted)`: whether an object has all members of another one, with equal values."""
+    connection.create_function("holds", 2, _holds, deterministic=True)
+
+
+def _holds(inputs: str, wanted: str) -> bool:
+    """As JSON has it: 1, true and "1" are three values."""
+    have, want = orjson.loads(inputs), orjson.loads(wanted)
+    return all(name in have and _canonical(have[name]) == _canonical(value) for name, value in want.items())
+
+
+def _canonical(value: object) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def position(connection: sqlite3.Connection) -> int:
+    """The position of the newest change; 0 if there is none."""
+    return int(connection.execute("SELECT coalesce(max(position), 0) FROM changes").fetchone()[0])
+
+
+def next_wake(connection: sqlite3.Connection) -> float | None:
+    """The earliest `wake_at` of all runs."""
+    earliest: float | None = connection.execute("SELECT min(wake_at) FROM runs WHERE wake_at IS NOT NULL").fetchone()[0]
+    return earliest
+
+
+def workflow(connection: sqlite3.Connection, tenant: str, name: str, version: int | None) -> Workflow | None:
+    """A version of a workflow, or the latest.
+
+    Raises:
+        StoreError: the stored document is no workflow.
+    """
+    rows = connection.execute(
+        "SELECT name, version, document FROM workflows"
+        " WHERE tenant = ? AND name = ? AND version = coalesce(?, version) ORDER BY version DESC LIMIT 1",
+        (tenant, name, version),
+    )
+    return next((_read_workflow(*row) for row in rows), None)
+
+
+def workflows(connection: sqlite3.Connection, tenant: str) -> list[Workflow]:
+    """The latest version of each workflow, by name.
+
+    Raises:
+        StoreError: a stored document is no workflow.
+    """
+    rows = connection.execute(
+        "SELECT name, max(version), document FROM workflows WHERE tenant = ? GROUP BY name ORDER BY name", (tenant,)
+    )
+    return [_read_workflow(*row) for row in rows]
+
+
+def _read_workflow(name: str, version: int, document: str) -> Workflow:
+    try:
+        return Workflow.model_validate_json(document)
+    except ValidationError as error:
+        raise StoreError(f"the stored version {version} of workflow {name!r} can't be read: {error}") from error
+
+
+def changes(connection: sqlite3.Connection, after: int, limit: int, excluding: str | None) -> Changes:
+    """A page of the feed, without what the owner `excluding` wrote."""
+    owner = connection.execute("SELECT number FROM owners WHERE id = ?", (excluding,)).fetchone()
+    rows = connection.execute(SELECT_CHANGES, (after, -1 if owner is None else owner[0], limit)).fetchall()
+    end = rows[-1][0] if len(rows) == limit else position(connection)
+    return Changes([read_change(row) for row in rows], end)
+
+
+def journal(connection: sqlite3.Connection, id_: str) -> list[JournalEntry]:
+    """What happened to a run, in order.
+
+    Raises:
+        StoreError: an entry can't be read.
+    """
+    rows = connection.execute(
+        "SELECT revision, at, entry FROM changes WHERE run = (SELECT number FROM runs WHERE id = ?) ORDER BY revision",
+        (id_,),
+    )
+    try:
+        return [read_entry(*row) for row in rows]
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"the journal of run {id_!r} can't be read: {in_short(error)}") from error
+
+
+def counts(connection: sqlite3.Connection, tenant: str | None) -> dict[RunStatus, int]:
+    """How many runs are in each status."""
+    rows = connection.execute(
+        "SELECT status, count(*) FROM runs WHERE tenant = coalesce(?, tenant) GROUP BY status", (tenant,)
+    )
+    return {RunStatus(status): count for status, count in rows}
+
+
+def find(connection: sqlite3.Connection, query: RunQuery) -> Page:
+    """A page of runs, newest first.
+
+    Raises:
+        ValueError: the cursor is none of ours.
+    """
+    parameters = _parameters(query)
+    # An index has the runs of one status in order. Those of several are merged, so that no page must sort all of them.
+    streams = [
+        _select(connection, {**parameters, "status": status}, query.limit + 1) for status in query.statuses or (None,)
+    ]
+    rows = list(islice(merge(*streams, key=lambda row: row[:2], reverse=True), query.limit + 1))
+    shown = rows[: query.limit]
+    more = len(rows) > len(shown) > 0
+    return Page([read_summary(row[2:]) for row in shown], _cursor(*shown[-1][:2]) if more else None)
+
+
+def _select(connection: sqlite3.Connection, parameters: dict[str, Any], limit: int) -> list[tuple[Any, ...]]:
+    conditions = " AND ".join(text for name, text in _CONDITIONS.items() if parameters[name] is not None)
+    select = f"SELECT created_at, number, {SUMMARY} FROM runs WHERE {conditions}"  # noqa: S608 - of fixed parts
+    return connection.execute(
+        select + " ORDER BY created_at DESC, number DESC LIMIT :limit", {**parameters, "limit": limit}
+    ).fetchall()
+
+
+def _parameters(query: RunQuery) -> dict[str, Any]:
+    at, number = (None, None) if query.cursor is None else _place(query.cursor)
+    return {
+        "tenant": query.tenant,
+        "workflow": query.workflow,
+        "requested_by": query.requested_by,
+        "created_after": query.created_after,
+        "created_before": query.created_before,
+        "inputs": dumps(dict(query.inputs)) if query.inputs else None,
+        "cursor_at": at,
+        "cursor_number": number,
+    }
+
+
+def _cursor(created_at: float, number: int) -> str:
+    return urlsafe_b64encode(orjson.dumps([created_at, number])).decode().rstrip("=")
+
+
+def _place(cursor: str) -> tuple[float, int]:
+    try:
+        at, number = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if type(at) is float and type(number) is int:
+            return at, number
+    except (ValueError, TypeError):
+        pass
+    raise ValueError(f"{cursor!r} is no cursor of this store: begin without one")

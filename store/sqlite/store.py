@@ -1,0 +1,238 @@
+"""The store on one SQLite file: each method of the protocol, as one transaction."""
+
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from engine.documents import Workflow
+from engine.run import JournalEntry, WorkflowRun
+from engine.statuses import RunStatus
+from store.protocol import Changes, Creation, NewRun, Owner, Page, Proposal, Recorded, RunQuery
+from store.sqlite import owners, reads, runs
+from store.sqlite.batch import Batch
+from store.sqlite.cache import CACHED_BYTES, RunCache, Stored
+from store.sqlite.file import BUSY_SECONDS, Database
+from store.sqlite.runs import Write
+
+_log = structlog.get_logger(__name__)
+
+
+class SqliteStore:
+    """The protocol `store.protocol.Store`. `clock` gives Unix seconds, and `luck` random numbers in [0, 1)."""
+
+    def __init__(  # noqa: PLR0913 - what tests and unusual machines set
+        self,
+        path: Path,
+        *,
+        create: bool = True,
+        clock: Callable[[], float] = time.time,
+        luck: Callable[[], float] = random.random,
+        busy_seconds: float = BUSY_SECONDS,
+        cached_bytes: int = CACHED_BYTES,
+    ) -> None:
+        self._clock = clock
+        self._luck = luck
+        self._database = Database(path, create=create, busy_seconds=busy_seconds)
+        self._cache = RunCache(cached_bytes)
+        self._asked_version: int | None = None
+        self._writer: int | None = None
+        self._lock: owners.OwnerLock | None = None
+        with self._database.reading() as connection:
+            reads.prepare_reads(connection)
+            (self.incarnation,) = connection.execute("SELECT value FROM meta WHERE name = 'incarnation'").fetchone()
+
+    def now(self) -> float:
+        """The store's clock: that of this machine."""
+        return self._clock()
+
+    @contextmanager
+    def _writing(self, *, durable: bool = True) -> Iterator[Write]:
+        """A write transaction; the rows of its batch are stored at its end."""
+        with self._database.lock:
+            try:
+                with self._database.writing(durable=durable) as connection:
+                    self._cache.refresh(connection)
+                    batch = Batch(self.now(), self._writer, self._luck)
+                    yield Write(connection, self._cache, batch)
+                    batch.write(connection)
+                    self._cache.wrote(connection)
+            except BaseException:
+                self._cache.forget()  # it may hold what was not written
+                raise
+
+    def save_workflow(self, workflow: Workflow, *, by: str | None = None) -> Workflow:
+        """Save a new version; a document equal to the latest version gives that one back."""
+        with self._writing() as (connection, _, batch):
+            latest = reads.workflow(connection, workflow.tenant, workflow.name, None)
+            if latest is not None and _content(latest) == _content(workflow):
+                return latest
+            version = 1 if latest is None else (latest.version or 0) + 1
+            saved = workflow.model_copy(update={"version": version, "created_by": by, "created_at": batch.at})
+            number = connection.execute(
+                "INSERT INTO workflows (tenant, name, version, document) VALUES (?, ?, ?, ?)",
+                (saved.tenant, saved.name, version, saved.model_dump_json(exclude_none=True)),
+            ).lastrowid
+            connection.execute(
+                "INSERT INTO changes (workflow, revision, at, writer) VALUES (?, ?, ?, ?)",
+                (number, version, batch.at, self._writer),
+            )
+            return saved
+
+    def workflow(self, name: str, version: int | None = None, *, tenant: str = "default") -> Workflow | None:
+        """A version of a workflow (the latest by default)."""
+        with self._database.reading() as connection:
+            return reads.workflow(connection, tenant, name, version)
+
+    def workflows(self, *, tenant: str = "default") -> list[Workflow]:
+        """The latest version of each workflow, by name."""
+        with self._database.reading() as connection:
+            return reads.workflows(connection, tenant)
+
+    def create(self, requests: Sequence[NewRun]) -> list[Creation]:
+        """Start runs, durably, in one write; one answer each, in order. A fault in one doesn't touch the others."""
+        with self._writing() as write:
+            return runs.create(write, requests)
+
+    def apply(self, proposals: Sequence[Proposal], *, durable: bool = True) -> list[Recorded]:
+        """Apply transitions in one write; one answer each, in order."""
+        with self._writing(durable=durable) as write:
+            return runs.apply(write, proposals)
+
+    def load(self, ids: Iterable[str]) -> dict[str, WorkflowRun]:
+        """The current state of these runs; the unknown, and those that can't be read (a log says so), are missing."""
+        with self._database.fresh() as connection:
+            self._cache.refresh(connection)
+            found = self._cache.load(connection, filter(runs.is_id, dict.fromkeys(ids)))
+        return {id_: stored.run for id_, stored in found.items() if isinstance(stored, Stored)}
+
+    def journal(self, id: str) -> list[JournalEntry]:  # noqa: A002 - as in the protocol
+        """Everything that happened to a run, in order; no payloads."""
+        with self._database.reading() as connection:
+            return reads.journal(connection, id) if runs.is_id(id) else []
+
+    def find(self, query: RunQuery) -> Page:
+        """Runs, newest first.
+
+        Raises:
+            ValueError: the cursor is not one that this store gave.
+        """
+        with self._database.reading() as connection:
+            return reads.find(connection, query)
+
+    def counts(self, *, tenant: str | None = None) -> dict[RunStatus, int]:
+        """How many runs there are in each status."""
+        with self._database.reading() as connection:
+            return reads.counts(connection, tenant)
+
+    def wake(self, limit: int) -> list[WorkflowRun]:
+        """Wake up to `limit` due runs in one write, the longest due first."""
+        earliest = self.next_wake()
+        if earliest is None or earliest > self.now():
+            return []
+        with self._writing() as write:
+            living = {owner.id for owner in owners.living(write.connection)}
+            return runs.wake(write, living, limit)
+
+    def next_wake(self) -> float | None:
+        """The earliest `wake_at` of all runs."""
+        with self._database.reading() as connection:
+            return reads.next_wake(connection)
+
+    def wake_active(self) -> int:
+        """Make every run that has something ready or running due now; how many."""
+        with self._writing() as (connection, _, batch):
+            return self._wake_active(connection, batch.at)
+
+    def _wake_active(self, connection: sqlite3.Connection, at: float) -> int:
+        self._cache.forget()  # their `wake_at` is another one now
+        return owners.wake_active(connection, at)
+
+    def changes(self, after: int, *, limit: int = 1000, excluding: str | None = None) -> Changes:
+        """The changes after a position, in order; without those that the owner `excluding` wrote."""
+        with self._database.reading() as connection:
+            return reads.changes(connection, after, limit, excluding)
+
+    def position(self) -> int:
+        """The position of the newest change."""
+        with self._database.reading() as connection:
+            return reads.position(connection)
+
+    def changed(self) -> bool:
+        """Whether another store object may have written since this was last asked; its own writes don't count."""
+        with self._database.fresh() as connection:
+            (version,) = connection.execute("PRAGMA data_version").fetchone()
+        asked, self._asked_version = self._asked_version, version
+        return bool(version != asked)
+
+    def register(self, owner: str, lease: float) -> int:
+        """Enter an owner with a lease in seconds; the position from which it should read the feed."""
+        lock = owners.OwnerLock(self._database.path, owner)
+        try:
+            with self._writing() as (connection, _, batch):
+                newest = reads.position(connection)
+                number, position = owners.enter(connection, owner, batch.at + lease, newest)
+                if position > newest:  # the file is an older copy of what those owners read
+                    _log.warning(
+                        "feed_went_back", newest=newest, read=position, woken=self._wake_active(connection, batch.at)
+                    )
+        except BaseException:
+            lock.release()
+            raise
+        self._writer, self._lock = number, lock
+        return min(position, newest)
+
+    def beat(self, owner: str, lease: float, position: int) -> bool:
+        """Prolong the lease and say how far the feed was read; False if the owner has been declared dead."""
+        self._database.keep_reserve()
+        with self._writing(durable=False) as (connection, _, batch):
+            return owners.prolong(connection, owner, batch.at + lease, position)
+
+    def owners(self) -> list[Owner]:
+        """The owners that aren't dead."""
+        with self._database.reading() as connection:
+            return owners.living(connection)
+
+    def bury(self, *, by_time: bool) -> list[str]:
+        """Declare dead whoever is: its process is gone, or (`by_time`) its lease is over."""
+        path, now = self._database.path, self.now()
+        suspects: dict[str, float | None] = {}
+        for owner in self.owners():
+            if owners.is_gone(path, owner.id):
+                suspects[owner.id] = None
+            elif by_time and owner.alive_until < now:
+                suspects[owner.id] = now
+        if not suspects:
+            return []
+        with self._writing() as (connection, _, batch):
+            buried = [id_ for id_, late_at in suspects.items() if owners.declare_dead(connection, id_, late_at=late_at)]
+            if buried:
+                _log.warning("owners_buried", owners=buried, woken=self._wake_active(connection, batch.at))
+        for id_ in buried:
+            owners.clear_away(path, id_)
+        return buried
+
+    def leave(self, owner: str, position: int) -> None:
+        """End an owner that has nothing in flight: as `bury`, of itself."""
+        with self._writing() as (connection, _, batch):
+            owners.prolong(connection, owner, batch.at, position)
+            if owners.declare_dead(connection, owner):
+                self._wake_active(connection, batch.at)
+        if self._lock is not None and self._lock.owner == owner:
+            self._lock.release()
+            self._writer = self._lock = None
+
+    def close(self) -> None:
+        """Close the file; idempotent. An owner that didn't `leave` is dead from now on."""
+        if self._lock is not None:
+            self._lock.close()
+        self._database.close()
+
+
+def _content(workflow: Workflow) -> Workflow:
+    """A workflow without what the store adds to it."""
+    return workflow.model_copy(update={"version": None, "created_by": None, "created_at": None})
