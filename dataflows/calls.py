@@ -1,7 +1,7 @@
 """Calls of blocks: what is in flight in this process, and what becomes of it.
 
-    start(call) ─► worker of the block type ─► finished (a queue) ─► the branch of that type ─► the store
-                        └ time is over ────────────▲
+A started call goes to the worker of its block type; when it ends, or its time is over, it is put into a queue, from which
+the branch of its type takes it to the store.
 """
 
 from heapq import heapify, heappop, heappush
@@ -102,10 +102,6 @@ class Calls:
         """Whether a call of this task (under this claim) is in flight here, or its result isn't recorded yet."""
         call = self._table.get((run_id, task))
         return call is not None and (token is None or call.claim.token == token)
-
-    def is_pure(self, type_: str) -> bool:
-        """Whether the block type has no effects outside, so that it needs no claim."""
-        return self._catalogue[type_].pure
 
     def expect(self, dispatch: Dispatch, claim: TaskClaimed, *, unclaimed: bool) -> Call:
         """A call that is about to be claimed; a slot was taken for it."""

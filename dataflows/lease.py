@@ -39,7 +39,7 @@ class Lease:
         self.owner = ""
 
     def begin(self) -> int:
-        """Become an owner, declare dead who is gone, and keep the lease from now on. Gives the position to read from."""
+        """Become an owner, declare dead who is gone, and keep the lease. Gives the position to read the feed from."""
         position = self._enter()
         self._thread.start()
         return position

@@ -1,23 +1,22 @@
 """The orchestrator: for each run with something to do, which calls should be made now.
 
-What it keeps for a run is a cache of the store's document: it can be dropped at any moment, and is dropped as soon as the
-run is final or only waits. The questions are answered by `engine.machine`; here they are only asked.
+What it keeps for a run is a cache of the store's document: it can be dropped at any moment, and is as soon as the run is
+final or only waits. The questions are answered by `engine.machine`; here they are only asked.
 """
 
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 import structlog
 from bytewax.operators import StatefulBatchLogic
 
+from dataflows.calls import Call
 from dataflows.shell import News, Recordable, Shell
-from engine.machine import Dispatch, ready
+from engine.machine import ready
 from engine.run import WorkflowRun
 from engine.transitions import Error, ParentNotified, RunFailed, Signal, SignalReceived, TaskReleased, Transition
 from store.protocol import Proposal
 
-QUARANTINED = 2  # a task whose engine died this often in a row is called alone
-
-Move: TypeAlias = Dispatch | Recordable
+Move: TypeAlias = Call | Recordable
 
 log = structlog.get_logger("engine")
 
@@ -39,34 +38,30 @@ class Orchestrator(StatefulBatchLogic[News, Move, None]):
         run = self._run
         if run is None:
             return [], StatefulBatchLogic.DISCARD
+        moves: list[Move] = []
         try:
-            moves = self._moves(run, woken=woken)
+            self._decide(run, moves, woken=woken)
         except Exception as error:
             log.exception("run_not_understood", run_id=run.id)
-            reason = Error("ENGINE_ERROR", f"the engine can't go on with this run: {type(error).__name__}: {error}")
-            return [_said(run.id, RunFailed(reason))], StatefulBatchLogic.DISCARD
+            self._shell.withdraw(moves)
+            reason = f"the engine can't go on with this run: {type(error).__name__}: {error}"
+            return [_said(run.id, RunFailed(Error("ENGINE_ERROR", reason)))], StatefulBatchLogic.DISCARD
         idle = run.is_final or run.paused or not (run.running or moves)
         return moves, StatefulBatchLogic.DISCARD if idle else StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> None:
         """Nothing: the store is the truth, and Bytewax's recovery is not used."""
 
-    def _moves(self, run: WorkflowRun, *, woken: bool) -> list[Move]:
+    def _decide(self, run: WorkflowRun, moves: list[Move], *, woken: bool) -> None:
         if run.is_final:
-            return _tell_parent(run)
-        moves: list[Move] = []
+            moves += _tell_parent(run)
+            return
         if woken:
             moves += self._orphans(run)
-        calls, slots = self._shell.calls, self._shell.slots
         for dispatch in ready(run):
-            if calls.holds(run.id, dispatch.task):
-                continue
-            if dispatch.state.lost >= QUARANTINED and not self._shell.isolate(dispatch):
-                continue
-            if not slots.take(dispatch.type, run.id, run.tenant):
-                continue
-            moves.append(dispatch)
-        return moves
+            call = self._shell.prepare(dispatch)
+            if call is not None:
+                moves.append(call)
 
     def _orphans(self, run: WorkflowRun) -> list[Recordable]:
         """Claims in this engine's own name that it isn't working on."""
@@ -78,7 +73,7 @@ class Orchestrator(StatefulBatchLogic[News, Move, None]):
         ]
 
 
-def _tell_parent(run: WorkflowRun) -> list[Move]:
+def _tell_parent(run: WorkflowRun) -> list[Recordable]:
     """A run that another one started tells it of its end, until that is recorded."""
     if run.parent is None or run.told:
         return []
@@ -95,6 +90,6 @@ def _said(run_id: str, transition: Transition) -> Recordable:
     return Proposal(run_id, transition), None
 
 
-def is_call(move: tuple[str, Move]) -> bool:
+def is_call(move: tuple[str, Move]) -> TypeGuard[tuple[str, Call]]:
     """Whether this is a call to be claimed, and not something to be recorded at once."""
-    return isinstance(move[1], Dispatch)
+    return isinstance(move[1], Call)

@@ -40,7 +40,7 @@ def from_environment(name: str, environment: Mapping[str, str] = os.environ) -> 
 class _Environment(EnvSettingsSource):
     """The environment, with files."""
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
         return from_environment(field_name), field_name, False
 
 
@@ -51,9 +51,9 @@ class EngineSettings(BaseSettings):
 
     store: str = Field(default="sqlite:///.icefloe/icefloe.db", description="Where workflows and runs are kept")
     events: str = Field(default="store", description="Where changes come from: `store` is its own feed")
-    lease: float = Field(default=30.0, ge=1, le=3600, description="Seconds without a heartbeat until an engine counts as dead")
+    lease: float = Field(default=30.0, ge=1, le=3600, description="Seconds from a heartbeat until an engine is dead")
     drain: float = Field(default=20.0, ge=0, le=3600, description="Seconds that calls in flight get to end on SIGTERM")
-    threads: int = Field(default=8, ge=1, le=256, description="Calls at once of each block type that is a plain function")
+    threads: int = Field(default=8, ge=1, le=256, description="Calls at once of each block type that is a plain `def`")
     calls: int = Field(default=1000, ge=1, le=100_000, description="Calls at once of each block type that is `async`")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What is logged")
 

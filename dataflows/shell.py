@@ -6,7 +6,7 @@ patiently for a store that is away.
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from itertools import islice
+from itertools import chain, repeat
 from threading import Event
 from time import monotonic
 from typing import NamedTuple, TypeAlias, TypeVar
@@ -20,12 +20,13 @@ from dataflows.settings import EngineSettings
 from engine.machine import Dispatch
 from engine.outcomes import Rejected
 from engine.run import WorkflowRun
-from store.protocol import Proposal, Recorded, Store, StoreError, StoreUnavailable
+from store.protocol import Proposal, Recorded, Store, StoreError
 
 T = TypeVar("T")
 
 log = structlog.get_logger("engine")
 
+QUARANTINED = 2  # a task whose engine died this often in a row is called alone
 _RETRY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -60,7 +61,7 @@ class Shell:
         self.moving = False
         self.trouble: str | None = None
         self._echo: deque[WorkflowRun] = deque()
-        self._isolated: Dispatch | None = None
+        self._suspect: tuple[str, str] | None = None
         self._stop_at: float | None = None
         self._last_news = monotonic()
         self._ending = Event()
@@ -130,15 +131,35 @@ class Shell:
 
     # What the operators do.
 
-    def isolate(self, dispatch: Dispatch) -> bool:
-        """Whether a task that may have killed engines can be called now: one of its kind at a time, so that the innocent
-        among them aren't taken along. The others are looked at again when they are due.
+    def prepare(self, dispatch: Dispatch) -> Call | None:
+        """A call that may be claimed, if it isn't in flight already and there is a free slot for it."""
+        run, state = dispatch.run, dispatch.state
+        if self.calls.holds(run.id, dispatch.task):
+            return None
+        if state.lost >= QUARANTINED and not self._isolated(run.id, dispatch.task):
+            return None
+        if not self.slots.take(dispatch.type, run.id, run.tenant):
+            return None
+        healthy = run.heal == 0 and state.lost == 0
+        claim = dispatch.claim(self.lease.token(), self.lease.owner)
+        return self.calls.expect(dispatch, claim, unclaimed=healthy and self.catalogue[dispatch.type].pure)
+
+    def _isolated(self, run_id: str, task: str) -> bool:
+        """Whether a task that may have killed engines can be called now.
+
+        One of its kind at a time, so that the innocent among them aren't taken along; the others are looked at again
+        when they are due.
         """
-        alone = self._isolated
-        if alone is not None and self.calls.holds(alone.run.id, alone.task):
+        if self._suspect is not None and self.calls.holds(*self._suspect):
             return False
-        self._isolated = dispatch
+        self._suspect = run_id, task
         return True
+
+    def withdraw(self, moves: Iterable[Call | Recordable]) -> None:
+        """These calls won't be made."""
+        for move in moves:
+            if isinstance(move, Call):
+                self.calls.forget(move)
 
     def load(self, news: list[tuple[str, News]]) -> Iterable[tuple[str, News]]:
         """Read the runs that aren't at hand, in one go; those that are gone are dropped."""
@@ -152,31 +173,22 @@ class Shell:
             if one.run is not None or run_id in loaded
         ]
 
-    def claim(self, dispatches: list[tuple[str, Dispatch]]) -> list[tuple[str, Call]]:
-        """Claim calls in the store; only those that it grants go on. Pure calls need no claim in a healthy run."""
-        granted: list[tuple[str, Call]] = []
-        asked: list[tuple[str, Call]] = []
-        holds = self.lease.holds()
-        for run_id, dispatch in dispatches:
-            pure = self.calls.is_pure(dispatch.type) and dispatch.run.heal == 0 and dispatch.state.lost == 0
-            claim = dispatch.claim(self.lease.token(), self.lease.owner)
-            call = self.calls.expect(dispatch, claim, unclaimed=pure)
-            if not holds:
+    def claim(self, calls: list[tuple[str, Call]]) -> list[tuple[str, Call]]:
+        """Claim calls in the store; only those that it grants go on. In a healthy run pure blocks need no claim."""
+        if not self.lease.holds():
+            self.withdraw(call for _, call in calls)
+            return []
+        asked = [one for one in calls if not one[1].unclaimed]
+        if not asked:
+            return calls
+        answers = self.apply("claim", [Proposal(run_id, call.claim) for run_id, call in asked], durable=False)
+        refused = set()
+        for (run_id, call), answer in zip(asked, answers, strict=True):
+            if isinstance(answer.outcome, Rejected):
+                log.debug("claim_refused", run_id=run_id, task=call.dispatch.task, reason=answer.outcome.reason)
                 self.calls.forget(call)
-            elif pure:
-                granted.append((run_id, call))
-            else:
-                asked.append((run_id, call))
-        if asked:
-            proposals = [Proposal(run_id, call.claim) for run_id, call in asked]
-            answers = self.apply("claim", proposals, durable=False)
-            for one, answer in zip(asked, answers, strict=True):
-                if isinstance(answer.outcome, Rejected):
-                    log.debug("claim_refused", run_id=one[0], task=one[1].dispatch.task, reason=answer.outcome.reason)
-                    self.calls.forget(one[1])
-                else:
-                    granted.append(one)
-        return granted
+                refused.add(call)
+        return [one for one in calls if one[1] not in refused] if refused else calls
 
     def start(self, type_: str, calls: list[Call]) -> None:
         """Begin calls; if it is too late for that they are given back."""
@@ -218,18 +230,17 @@ class Shell:
 
         Raises:
             Stopped: it didn't come back before the engine had to end.
-            StoreError: it never will.
         """
-        for attempt in range(1_000_000):
+        for pause in chain(_RETRY_SECONDS, repeat(_RETRY_SECONDS[-1])):
             try:
                 done = operation()
-            except StoreUnavailable as error:
+            except StoreError as error:
                 self.trouble = str(error)
                 log.warning("store_unavailable", doing=doing, error=self.trouble)
                 if self.overtime:
                     raise Stopped(self.trouble) from error
-                self._ending.wait(next(islice(_RETRY_SECONDS, min(attempt, len(_RETRY_SECONDS) - 1), None)))
+                self._ending.wait(pause)
             else:
                 self.trouble = None
                 return done
-        raise Stopped(self.trouble or "the store was away")
+        raise AssertionError("the pauses have no end")

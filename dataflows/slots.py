@@ -20,7 +20,7 @@ class Slots:
         self._lock = Lock()
 
     def take(self, type_: str, run_id: str, tenant: str) -> bool:
-        """Take a slot. If there is none the run waits for one; a block type that isn't installed here has none, ever."""
+        """Take a slot. If there is none the run waits for one; a type that isn't installed here has none, ever."""
         with self._lock:
             free = self._free.get(type_)
             if free is None:

@@ -83,6 +83,7 @@ class Changes(_Polled[Keyed]):
     _more = True  # the last page was full: there is more to read
 
     def poll(self) -> list[Keyed]:
+        """What there is now."""
         shell = self._shell
         if shell.stopping:
             raise StopIteration
@@ -108,11 +109,12 @@ class Changes(_Polled[Keyed]):
 
 
 class WakeUps(_Polled[Keyed]):
-    """Runs that must be looked at although nothing has been written: they are due, or a slot that they wait for is free."""
+    """Runs to be looked at although nothing has been written: they are due, or a slot that they wait for is free."""
 
     _next_look = 0.0
 
     def poll(self) -> list[Keyed]:
+        """What there is now."""
         shell = self._shell
         if shell.stopping:
             raise StopIteration
@@ -139,6 +141,7 @@ class Completions(_Polled[tuple[str, Finished]]):
     """Calls that have come to their end. This is where the dataflow waits when nothing else is to be done."""
 
     def poll(self) -> list[tuple[str, Finished]]:
+        """What there is now."""
         shell = self._shell
         calls = shell.calls
         if shell.overtime:

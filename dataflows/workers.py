@@ -1,7 +1,7 @@
-"""Where block functions run: outside the dataflow, each block type by itself, so that one that hangs exhausts only itself.
+"""Where block functions run: outside the dataflow, each type by itself, so that one that hangs exhausts only itself.
 
-    async def   an event loop on a thread of that type; if a call blocks the loop, a new one takes its place
-    def         a few threads of that type; one that never returns keeps its place
+An `async def` runs on an event loop on a thread of its type; if a call blocks the loop, a new one takes its place. A plain
+`def` runs in one of a few threads of its type, and keeps it if it never returns.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ class Worker(Protocol[T]):
 
 
 class ThreadWorker(Generic[T]):
-    """Plain functions, on up to `size` daemon threads: Python can't end one that hangs, but it doesn't keep the process."""
+    """Plain functions, on up to `size` daemon threads: Python can't end one that hangs, but exits all the same."""
 
     def __init__(self, name: str, size: int, prepare: Prepare[T], done: Done[T]) -> None:
         self._name, self._size, self._prepare, self._done = name, size, prepare, done
