@@ -5,7 +5,6 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Self, TypeAlias
 
 from blocks.contract import Block
-from blocks.contract.arguments import check
 from engine.faults import Fault, nearest
 
 GROUP = "icefloe.blocks"
@@ -93,7 +92,7 @@ class Catalogue(Mapping[str, AnyBlock]):
         Raises:
             KeyError: no such block type.
         """
-        return check(self[block_type].arguments, arguments)
+        return self[block_type].check(arguments)
 
     def describe(self) -> list[dict[str, Any]]:
         """Every block type with its texts and JSON Schemas, as a front end or `icefloe blocks --json` shows it."""

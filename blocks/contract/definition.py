@@ -25,6 +25,7 @@ from blocks.contract.signatures import (
 )
 from engine.documents import TYPE_PATTERN, Retry
 from engine.durations import parse_duration
+from engine.faults import Fault
 from engine.limits import NAME_CHARS
 from engine.transitions import Phase
 
@@ -122,6 +123,10 @@ class Block(Generic[P, R]):
             return partial(self._wake_function or self._time_is_up, checked, context, _own(waited))
         assert_never(phase)
 
+    def check(self, arguments: Mapping[str, Any]) -> list[Fault]:
+        """What is wrong with arguments, whatever their references turn out to be; paths are those below `arguments`."""
+        return check(self.arguments, arguments)
+
     def schema(self) -> dict[str, Any]:
         """What a front end needs to offer this block type: texts, defaults and JSON Schemas."""
         return {
@@ -178,7 +183,7 @@ class Block(Generic[P, R]):
             (self.concurrency is not None and self.concurrency < 1, "concurrency is at least 1"),
         ]
         for example in self.examples:
-            wrong = check(self.arguments, example)
+            wrong = self.check(example)
             faults.append((bool(wrong), f"the example {dict(example)} doesn't fit: {'; '.join(map(str, wrong))}"))
         found = [sentence for is_wrong, sentence in faults if is_wrong]
         if found:

@@ -22,7 +22,6 @@ from blocks.contract import (
     block,
     outcome,
 )
-from blocks.contract.arguments import check
 from engine.faults import Fault
 
 Call = Callable[..., Outcome]
@@ -316,4 +315,4 @@ def test_the_secrets_of_a_context_are_not_printed() -> None:
 def test_arguments_are_checked_before_their_references_are_filled_in(
     arguments: dict[str, Any], faults: list[Fault]
 ) -> None:
-    assert check(build.arguments, arguments) == faults
+    assert build.check(arguments) == faults
