@@ -1,7 +1,7 @@
 """Calls of blocks: what is in flight in this process, and what becomes of it.
 
-A started call goes to the worker of its block type; when it ends, or its time is over, it is put into a queue, from which
-the branch of its type takes it to the store.
+A started call goes to the worker of its block type; when it ends, or its time is over, it is put into a queue, from
+which the branch of its type takes it to the store.
 """
 
 from heapq import heapify, heappop, heappush

@@ -1,7 +1,7 @@
 """The orchestrator: for each run with something to do, which calls should be made now.
 
-What it keeps for a run is a cache of the store's document: it can be dropped at any moment, and is as soon as the run is
-final or only waits. The questions are answered by `engine.machine`; here they are only asked.
+What it keeps for a run is a cache of the store's document: it can be dropped at any moment, and is as soon as the run
+is final or only waits. The questions are answered by `engine.machine`; here they are only asked.
 """
 
 from typing import TypeAlias, TypeGuard

@@ -60,7 +60,7 @@ def _calm_collector() -> None:
 
 def run(dataflow: Dataflow, workers: int = 1) -> None:
     """Run a dataflow until its engine is asked to stop."""
-    cli_main(dataflow, workers_per_process=workers, epoch_interval=EPOCH)
+    cli_main(dataflow, workers_per_process=workers, epoch_interval=EPOCH)  # type: ignore[no-untyped-call]  # bytewax's
 
 
 def _stopper(shell: Shell) -> Callable[[int, FrameType | None], None]:

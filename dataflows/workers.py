@@ -1,7 +1,7 @@
 """Where block functions run: outside the dataflow, each type by itself, so that one that hangs exhausts only itself.
 
-An `async def` runs on an event loop on a thread of its type; if a call blocks the loop, a new one takes its place. A plain
-`def` runs in one of a few threads of its type, and keeps it if it never returns.
+An `async def` runs on an event loop on a thread of its type; if a call blocks the loop, a new one takes its place. A
+plain `def` runs in one of a few threads of its type, and keeps it if it never returns.
 """
 
 import asyncio
@@ -177,5 +177,3 @@ class _Loop(Generic[T]):
         current = self.current()
         begun = [call for call in list(self._tasks.values()) if call is not current]
         return begun + [call for calls in list(self._waiting.values()) for call in calls]
-
-

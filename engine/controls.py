@@ -54,7 +54,9 @@ def _overdue(draft: Draft, at: float) -> list[str]:
     overdue = []
     for name, task in draft.tasks.items():
         timeout = draft.plan.tasks[name].timeout
-        if task.claim is not None and timeout is not None and task.claim.at + timeout + TIMEOUT_GRACE <= at:
+        if task.claim is None or task.claim.phase != "main" or timeout is None:
+            continue
+        if task.claim.at + timeout + TIMEOUT_GRACE <= at:
             overdue.append(name)
     return overdue
 
@@ -131,12 +133,7 @@ def retried(draft: Draft, transition: RunRetried, at: float, luck: float) -> str
     redone = {name for name, task in draft.tasks.items() if task.status in _REDONE}
     if not redone:
         return Rejected("NOTHING_TO_RETRY", "no task of this run failed, timed out or was cancelled")
-    queue = list(redone)
-    while queue:
-        for name in draft.plan.dependents[queue.pop()]:
-            if name not in redone:
-                redone.add(name)
-                queue.append(name)
+    _add_downstream(draft, redone)
     draft.generation += 1
     draft.cancelled = draft.paused = draft.told = False
     draft.outputs = draft.error = draft.finished_at = None
@@ -150,6 +147,14 @@ def retried(draft: Draft, transition: RunRetried, at: float, luck: float) -> str
         if name in redone:
             consider(draft, name, None, at)
     return "RunRetried"
+
+
+def _add_downstream(draft: Draft, tasks: set[str]) -> None:
+    queue = list(tasks)
+    while queue:
+        new = set(draft.plan.dependents[queue.pop()]) - tasks
+        tasks |= new
+        queue += new
 
 
 def parent_notified(draft: Draft, transition: ParentNotified, at: float, luck: float) -> str | Refusal:  # noqa: ARG001

@@ -28,7 +28,7 @@ def _merged(arguments: object) -> object:
     for index, part in enumerate(arguments):
         if not isinstance(part, dict):
             message = f"item {index} is not an object: an array of arguments holds objects, which are merged"
-            raise ValueError(message)  # noqa: TRY004 - pydantic turns a ValueError into a fault, a TypeError it lets through
+            raise ValueError(message)  # noqa: TRY004 - pydantic makes faults of these, and lets a TypeError through
         for key, value in part.items():
             if key in merged:
                 message = f"{key!r} is given twice (again in item {index}); keep one of them"
@@ -57,7 +57,7 @@ class Retry(_Document):
     initial_interval: Duration = Field(default="1s", description="Wait before the second attempt")
     backoff: float = Field(default=2.0, ge=1, le=100, description="Each further wait is this many times longer")
     max_interval: Duration = Field(default="5m", description="No wait is longer than this, before jitter")
-    jitter: float = Field(default=0.1, ge=0, le=1, description="Each wait grows by up to this share of itself, at random")
+    jitter: float = Field(default=0.1, ge=0, le=1, description="Each wait grows at random, by up to this share")
 
 
 class TaskSpec(_Document):
@@ -69,7 +69,7 @@ class TaskSpec(_Document):
     depends: Annotated[str | None, BeforeValidator(_blank_is_absent)] = Field(
         default=None, description="Which final statuses of other tasks start this one: `a.SUCCESS || b.DONE`"
     )
-    when: Annotated[list[Condition] | None, BeforeValidator(lambda value: value if value is None else _listed(value))] = Field(
+    when: Annotated[list[Condition], BeforeValidator(_listed)] | None = Field(
         default=None, description="Asked once `depends` is true; if any of them is false the task is SKIPPED"
     )
     description: str = ""
@@ -81,8 +81,8 @@ class TaskSpec(_Document):
 class Dag(_Document):
     """The tasks, where they begin, and which of them decide how the run ends."""
 
-    entrypoint: Annotated[list[Name], BeforeValidator(_listed)] = Field(description="Exactly the tasks without `depends`")
-    exitpoints: list[Name] = Field(min_length=1, description="A run succeeds if one of these does and none of them fails")
+    entrypoint: Annotated[list[Name], BeforeValidator(_listed)] = Field(description="The tasks without `depends`")
+    exitpoints: list[Name] = Field(min_length=1, description="A run succeeds if one of them does and none fails")
     tasks: list[TaskSpec] = Field(min_length=1)
 
 

@@ -16,8 +16,10 @@ _EFFECT_BYTES = 48
 
 
 class Draft:
-    """A thawed run. `effects` has the statuses that the transition at hand has changed, `finals` the tasks that it
-    ended and whose dependents are still to be looked at; `touched` all tasks that were put since the draft was made.
+    """A thawed run.
+
+    `effects` has the statuses that the transition at hand has changed, `finals` the tasks that it ended and whose
+    dependents are still to be looked at; `touched` all tasks that were put since the draft was made.
     """
 
     __slots__ = (
@@ -112,8 +114,10 @@ class Draft:
 
     @staticmethod
     def _phase(old: TaskState, new: TaskState) -> Phase | None:
-        """What the task may be called for. That a pending task's gate opened is for `engine.settle` to say; here it is
-        known only of one that has been called before, since a gate stays open.
+        """What the task may be called for.
+
+        That a pending task's gate opened is for `engine.settle` to say; here it is known only of one that has been
+        called before, since a gate stays open.
         """
         if new.not_before is not None:
             return None
@@ -122,8 +126,13 @@ class Draft:
         called = old.status is TaskStatus.RUNNING or old.not_before is not None
         return "main" if new.status is TaskStatus.PENDING and called else None
 
-    def close(self, kind: str, task: str | None, *, at: float, by: str | None, before: RunStatus | None) -> JournalEntry:
-        """Close the books on one transition: the next revision, and its journal entry. `before` was the run's status."""
+    def close(
+        self, kind: str, task: str | None, *, at: float, by: str | None, before: RunStatus | None
+    ) -> JournalEntry:
+        """Close the books on one transition: the next revision, and its journal entry.
+
+        `before` is the status that the run had.
+        """
         self.revision += 1
         self.updated_at = at
         self.size += _ENTRY_BYTES + _EFFECT_BYTES * len(self.effects)

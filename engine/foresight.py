@@ -55,8 +55,8 @@ class _Reasoning:
         self._shift = {task: _WIDTH * index for index, task in enumerate(self._names)}
         self._lowest = sum(1 << shift for shift in self._shift.values())
         self._always: _Facts = self._lowest * (_ANY & ~_CANCELLED)
-        self._if_started: dict[str, _Facts] = {}
-        self._if_omitted: dict[str, _Facts] = {}
+        self._if_started: dict[str, _Facts | None] = {}  # None: nothing follows
+        self._if_omitted: dict[str, _Facts | None] = {}
         self._conflicts: dict[str, None] = {}
 
     def never(self, gates: Mapping[str, Expression | None], *, dragging: bool) -> dict[str, str]:
@@ -67,25 +67,25 @@ class _Reasoning:
         """
         found: dict[str, str] = {}
         for task, gate in gates.items():
-            started, omitted = (self._always, None) if gate is None else self._outlook(gate)
-            if started is None:
+            started, omitted = (None, None) if gate is None else self._outlook(gate)
+            if gate is not None and started is None:
                 found[task] = self._why()
                 if dragging:
                     self._restrict(task, _OMITTED)
             elif omitted is None:
                 self._restrict(task, _ANY & ~_OMITTED)
-            self._if_started[task] = self._always if started is None else started
-            self._if_omitted[task] = self._always if omitted is None else omitted
+            self._if_started[task] = started
+            self._if_omitted[task] = omitted
         return found
 
     def _outlook(self, gate: Expression) -> tuple[_Facts | None, _Facts | None]:
         """The facts if the gate is true, and if it is false; None if it can't be."""
         omitted = self._facts(gate, self._always, positive=False)
         self._conflicts.clear()
-        started: _Facts | None = self._always if satisfiable(gate) else None
+        started: _Facts | None = self._always
         for _ in range(_PASSES):
             started = None if started is None else self._facts(gate, started, positive=True)
-        return started, omitted
+        return started if satisfiable(gate) else None, omitted
 
     def _facts(self, expression: Expression, facts: _Facts, *, positive: bool) -> _Facts | None:
         """The facts once the expression is true (false, if not `positive`) as well; None if they contradict."""
@@ -120,11 +120,13 @@ class _Reasoning:
             self._conflict(task, self._left(facts, task), wanted)
             return None
         facts &= ~((_ANY & ~left) << self._shift[task])
-        implied = self._always
+        implied = None
         if not left & ~_STARTED:
             implied = self._if_started[task]
         elif left == _OMITTED:
             implied = self._if_omitted[task]
+        if implied is None:
+            return facts
         other = self._empty(facts & implied)
         if other is not None:
             self._conflict(other, self._left(facts, other), self._left(implied, other))

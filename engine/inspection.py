@@ -12,7 +12,7 @@ from typing import Any, Final
 from engine.blocktypes import BlockTypes
 from engine.conditions import ConditionError, judge
 from engine.declarations import declared_inputs, schema_faults
-from engine.depends import DependsError, Expression, atoms, parse
+from engine.depends import DependsError, Expression, atoms, handles, parse
 from engine.durations import parse_duration
 from engine.faults import Fault, nearest, shown
 from engine.foresight import foresee
@@ -26,13 +26,17 @@ _NAMES_SHOWN: Final = 10
 _FIRST_KEY: Final = re.compile(r"[.\[]")
 
 
-def faults_of(shape: Shape, blocks: BlockTypes) -> tuple[Fault, ...]:
-    """All faults of a document, those of its form first; of more than a thousand, only how many more there are."""
+def inspect(shape: Shape, blocks: BlockTypes) -> tuple[tuple[Fault, ...], tuple[Fault, ...]]:
+    """The faults of a document, those of its form first; and if there are none, its warnings.
+
+    Of more than `MOST_FAULTS` it is only told how many more there are.
+    """
     inspection = _Inspection(shape, blocks)
-    inspection.run()
     faults = inspection.faults
     untold = len(faults) - MOST_FAULTS
-    return (*faults[:MOST_FAULTS], Fault("", f"and {untold:,} more faults")) if untold > 0 else tuple(faults)
+    if untold > 0:
+        faults = [*faults[:MOST_FAULTS], Fault("", f"and {untold:,} more faults")]
+    return tuple(faults), () if faults else tuple(inspection.warnings())
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +63,30 @@ class _Inspection:
         self._comparisons = _MOST_COMPARISONS
         self._tasks: dict[str, TaskShape] = {}
         self._inputs: frozenset[str] | None = None
-
-    def run(self) -> None:
+        self._check_timeout("timeout", None if shape.workflow is None else shape.workflow.timeout)
         self._check_inputs()
         self._check_names()
-        links = {task.index: self._links(task) for task in self._shape.tasks}
+        links = {task.index: self._linked(task) for task in shape.tasks}
+        self._links = {name: links[task.index] for name, task in self._tasks.items()}
         self._check_outputs()
-        exits = dict(self._points("dag.exitpoints", self._shape.exitpoints))
-        self._check_entrypoint(dict(self._points("dag.entrypoint", self._shape.entrypoint)))
-        self._check_graph({name: links[task.index] for name, task in self._tasks.items()}, exits)
+        self._exits = dict(self._points("dag.exitpoints", shape.exitpoints))
+        self._check_entrypoint(dict(self._points("dag.entrypoint", shape.entrypoint)))
+        self._check_graph()
+
+    def warnings(self) -> Iterator[Fault]:
+        """What is legal and yet probably not meant."""
+        gates = [link.depends for link in self._links.values() if link.depends is not None]
+        handled = frozenset[str]().union(*map(handles, gates))
+        for name, task in self._tasks.items():
+            if name in self._exits and task.spec.allow_failure:
+                message = f"has no effect: '{name}' is an exit point, so if it fails, so does the run"
+                yield Fault(task.path("allow_failure"), message)
+            elif name not in self._exits and name not in handled and not task.spec.allow_failure:
+                message = (
+                    f"if '{name}' fails, so does the run, since nothing handles that: name it in a `depends` with "
+                    ".FAILED, .TIMED_OUT or .DONE, or set `allow_failure`"
+                )
+                yield Fault(task.path(), message)
 
     def _add(self, path: str, message: str) -> None:
         self.faults.append(Fault(path, message))
@@ -98,11 +117,10 @@ class _Inspection:
                 if first is not task:
                     self._add(task.path("name"), f"{shown(task.name)} is already the name of {first.path()}")
 
-    def _links(self, task: TaskShape) -> _Links:
+    def _linked(self, task: TaskShape) -> _Links:
         """Check a task alone, and say what it has to do with others."""
         self._check_block(task)
-        if task.spec.timeout is not None and not parse_duration(task.spec.timeout):
-            self._add(task.path("timeout"), "leaves no time for an attempt; it must be longer than zero")
+        self._check_timeout(task.path("timeout"), task.spec.timeout)
         depends, depended, clear = self._depends(task)
         referred: dict[str, str] = {}
         for field in ("arguments", "when"):
@@ -112,6 +130,10 @@ class _Inspection:
         if task.name in referred:
             self._add(referred.pop(task.name), f"'{task.name}' refers to itself, and so would wait for itself")
         return _Links(depends, depended, clear, referred)
+
+    def _check_timeout(self, path: str, timeout: str | None) -> None:
+        if timeout is not None and not parse_duration(timeout):
+            self._add(path, "leaves no time; it must be longer than zero")
 
     def _check_block(self, task: TaskShape) -> None:
         kind = task.spec.type
@@ -222,33 +244,30 @@ class _Inspection:
 
     # How the tasks fit together
 
-    def _check_graph(self, links: Mapping[str, _Links], exits: Mapping[str, str]) -> None:
+    def _check_graph(self) -> None:
+        links = self._links
         order, cycles = in_order({name: {**link.depended, **link.referred} for name, link in links.items()})
         for cycle in cycles:
             link, task = links[cycle[0]], self._tasks[cycle[0]]
             path = task.path("depends") if cycle[1] in link.depended else link.referred[cycle[1]]
             self._add(path, f"'{cycle[0]}' waits for itself: {_round(cycle)}")
-        self._check_upstream(links, order)
-        self._check_starts({name: links[name].depends for name in order if links[name].clear}, exits)
-
-    def _check_upstream(self, links: Mapping[str, _Links], order: Iterable[str]) -> None:
-        clear = (name for name in order if links[name].clear)
-        upstream = Upstream({name: link.depended for name, link in links.items()}, clear)
-        for name, link in links.items():
-            for other, path in link.referred.items():
-                if upstream.lacks(name, other):
-                    self._add(
-                        path,
-                        f"'{other}' is not upstream of '{name}': let '{name}' depend on it, such as by {other}.DONE",
-                    )
-
-    def _check_starts(self, gates: Mapping[str, Expression | None], exits: Mapping[str, str]) -> None:
-        never, unreached = foresee(gates)
+        clear = [name for name in order if links[name].clear]
+        self._check_upstream(Upstream({name: link.depended for name, link in links.items()}, clear))
+        never, unreached = foresee({name: links[name].depends for name in clear})
         for name, reason in never.items():
             self._add(self._tasks[name].path("depends"), f"'{name}' can never start: {reason}")
-        for name, path in exits.items():
+        for name, path in self._exits.items():
             if name in unreached:
                 self._add(path, f"'{name}' can never be reached: {unreached[name]}")
+
+    def _check_upstream(self, upstream: Upstream) -> None:
+        for name, link in self._links.items():
+            for other, path in link.referred.items():
+                if upstream.lacks(name, other):
+                    message = (
+                        f"'{other}' is not upstream of '{name}': let '{name}' depend on it, such as by {other}.DONE"
+                    )
+                    self._add(path, message)
 
 
 def _arguments_paths(task: TaskShape) -> Callable[[str], str]:

@@ -14,7 +14,7 @@ from engine import controls, results, signals
 from engine.draft import Draft
 from engine.faults import Fault, Invalid
 from engine.limits import LimitError, json_size
-from engine.outcomes import Applied, Duplicate, Refusal, Rejected, Touched
+from engine.outcomes import Applied, Refusal, Touched
 from engine.plan import Plan
 from engine.references import Scope
 from engine.run import JournalEntry, Parent, TaskState, WorkflowRun
@@ -118,7 +118,7 @@ def ready(run: WorkflowRun) -> list[Dispatch]:
     return [Dispatch(run, task, phase) for task, phase in run.ready.items()]
 
 
-def start(
+def start(  # noqa: PLR0913 - what a run is made of
     plan: Plan,
     inputs: Mapping[str, Any],
     *,
@@ -212,8 +212,10 @@ def apply(
 def advance(
     draft: Draft, transition: Transition, *, at: float, luck: float = 0.5, by: str | None = None
 ) -> JournalEntry | Refusal:
-    """As `apply`, on a draft: cheaper for many transitions of one run. A rejection or a duplicate leaves no trace in
-    the draft, `Touched` moves its `wake_at`; after an exception the draft must be thrown away.
+    """As `apply`, on a draft: cheaper for many transitions of one run.
+
+    A rejection or a duplicate leaves no trace in the draft, `Touched` moves its `wake_at`; after an exception the draft
+    must be thrown away.
     """
     before = draft.status
     kind = _RULES[type(transition)](draft, transition, at, luck)

@@ -17,7 +17,7 @@ class Duplicate(NamedTuple):
 
 
 class Touched(NamedTuple):
-    """The run was looked at in vain: only `wake_at` and `heal` moved; no revision, no journal entry, no change event."""
+    """The run was looked at in vain: only `wake_at` and `heal` moved; no revision, no journal entry, no change."""
 
     run: WorkflowRun | None = None
 

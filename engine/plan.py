@@ -52,8 +52,10 @@ class PlannedCondition:
 
 @dataclass(frozen=True, slots=True)
 class PlannedTask:
-    """A task, compiled. `gate` holds the clauses that must all be true for it to start (its `depends`, and that every
-    task it refers to is final); `mentions` has the clauses that name a given task.
+    """A task, compiled.
+
+    `gate` holds the clauses that must all be true for it to start: its `depends`, and that every task it refers to is
+    final. `mentions` has the clauses that name a given task.
     """
 
     spec: TaskSpec
@@ -73,8 +75,9 @@ class PlannedTask:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """A workflow, compiled. `dependents` has, for each task, those whose gate names it; `handlers` those that would
-    handle its failure.
+    """A workflow, compiled.
+
+    `dependents` has, for each task, those whose gate names it; `handlers` those that would handle its failure.
     """
 
     workflow: Workflow
@@ -95,7 +98,8 @@ def _planned(spec: TaskSpec) -> PlannedTask:
     depends = parse(spec.depends)
     arguments = compile_template(spec.arguments)
     when = tuple(
-        PlannedCondition(compile_template(one.left), one.operator, compile_template(one.right)) for one in spec.when or ()
+        PlannedCondition(compile_template(one.left), one.operator, compile_template(one.right))
+        for one in spec.when or ()
     )
     referred = set(arguments.tasks).union(*(one.left.tasks | one.right.tasks for one in when))
     clauses = () if depends is None else depends.operands if isinstance(depends, And) else (depends,)

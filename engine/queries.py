@@ -222,7 +222,7 @@ def _reads(node: _Node, names: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]
 
 class _Interpreter(TreeInterpreter):
     def __init__(self, fuel: Fuel) -> None:
-        super().__init__(Options(custom_functions=_Functions(fuel)))
+        super().__init__(Options(custom_functions=BoundedFunctions(fuel)))
         self._fuel = fuel
 
     @override
@@ -244,12 +244,15 @@ class _Interpreter(TreeInterpreter):
         return super().visit_comparator(known, value)
 
 
-class _Functions(Functions):
+class BoundedFunctions(Functions):
+    """JMESPath's own functions; those that make more of their arguments than these are long pay before they do."""
+
     def __init__(self, fuel: Fuel) -> None:
         self._fuel = fuel
 
     @override
     def call_function(self, function_name: str, resolved_args: Iterable[Any]) -> Any:
+        """Call one of them by name."""
         arguments = list(resolved_args)
         match function_name, arguments:
             case "join", [str() as separator, list() as items]:

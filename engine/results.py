@@ -44,7 +44,8 @@ def claimed(draft: Draft, claim: TaskClaimed, at: float, luck: float) -> str | R
 
 def _unclaimable(draft: Draft, task: TaskState, claim: TaskClaimed) -> Rejected | None:
     if draft.paused or draft.status in FINAL_RUN or draft.ready.get(claim.task) != claim.phase:
-        return Rejected("NOT_READY", f"{claim.task!r} is not ready for a {claim.phase} call (run {draft.status}, task {task.status})")
+        where = f"run {draft.status}, task {task.status}"
+        return Rejected("NOT_READY", f"{claim.task!r} is not ready for a {claim.phase} call ({where})")
     if (claim.generation, claim.step, claim.attempt) != (task.generation, task.step, task.attempt + 1):
         return Rejected("STALE_CLAIM", f"{claim.task!r} has moved on since the claim was made")
     if claim.phase == "signal" and claim.signal != task.inbox[0].id:
@@ -75,19 +76,21 @@ def result(draft: Draft, result: Result, at: float, luck: float) -> str | Refusa
     if result.token in task.tokens:
         return DUPLICATE
     unclaimed = getattr(result, "claim", None)
-    if unclaimed is not None and task.claim is None:
+    own = unclaimed is not None and (unclaimed.task, unclaimed.token) == (result.task, result.token)
+    if own and task.claim is None:
         refusal = _unclaimable(draft, task, unclaimed)
         if refusal is not None:
             return refusal
         _take(draft, task, unclaimed, at)
         task = draft.tasks[result.task]
     if task.claim is None or task.claim.token != result.token:
-        why = f"the run is {draft.status}" if draft.status in FINAL_RUN else f"the task is {task.status}, by another claim"
+        ended = draft.status in FINAL_RUN
+        why = f"the run is {draft.status}" if ended else f"the task is {task.status}, by another claim"
         return Rejected("LATE_RESULT", f"the result of {result.task!r} came too late: {why}")
     if isinstance(result, TaskReleased):
         draft.put(result.task, _given_back(task, at)._replace(tokens=_with(task, result.token)))
         return "TaskReleased"
-    return _recorded(draft, task, task.claim, _fitting(draft, result), at, luck)
+    return _recorded(draft, task, _fitting(draft, result), at, luck)
 
 
 def lost(draft: Draft, transition: TaskLost, at: float, luck: float) -> str | Refusal:  # noqa: ARG001
@@ -109,15 +112,12 @@ def lost(draft: Draft, transition: TaskLost, at: float, luck: float) -> str | Re
 def timed_out(draft: Draft, name: str, message: str, at: float, luck: float) -> str:
     """The time of an attempt is over: it is retried like one that failed."""
     task = draft.tasks[name]
-    assert task.claim is not None  # noqa: S101 - the caller found it running
-    transition = TaskTimedOut(name, task.claim.token, message, attempt_over=True)
-    return _recorded(draft, task, task.claim, transition, at, luck)
+    return _recorded(draft, task, TaskTimedOut(name, _claim_of(task).token, message, attempt_over=True), at, luck)
 
 
 def _given_back(task: TaskState, at: float) -> TaskState:
     """The task before its claim: no attempt is charged, the inbox and `due` are kept."""
-    main = task.claim is None or task.claim.phase == "main"
-    status = TaskStatus.PENDING if main else TaskStatus.WAITING
+    status = TaskStatus.PENDING if _claim_of(task).phase == "main" else TaskStatus.WAITING
     return task._replace(status=status, updated_at=at, attempt=task.attempt - 1, claim=None)
 
 
@@ -142,35 +142,22 @@ def _fitting(draft: Draft, result: Result) -> Result:
     return TaskFailed(result.task, result.token, Error("OUTPUT_TOO_LARGE", sentence))
 
 
-def _recorded(draft: Draft, task: TaskState, claim: Claim, result: Result, at: float, luck: float) -> str:
+def _recorded(draft: Draft, task: TaskState, result: Result, at: float, luck: float) -> str:
     """Record what a call came to; a call is a step of its task, unless it is to be made again."""
-    if isinstance(result, TaskFailed) and result.retryable or isinstance(result, TaskTimedOut) and result.attempt_over:
-        backoff = draft.plan.tasks[result.task].backoff
-        if task.attempt < backoff.max_attempts:
-            error = result.error if isinstance(result, TaskFailed) else Error("TIMED_OUT", result.message)
-            again = TaskStatus.PENDING if claim.phase == "main" else TaskStatus.WAITING
-            draft.put(
-                result.task,
-                task._replace(
-                    status=again,
-                    updated_at=at,
-                    claim=None,
-                    error=error,
-                    lost=0,
-                    not_before=at + backoff.delay(task.attempt, luck),
-                    tokens=_with(task, result.token),
-                ),
-            )
-            return "TaskRetried"
-    inbox = task.inbox
+    backoff = draft.plan.tasks[result.task].backoff
+    if task.attempt < backoff.max_attempts and _may_be_retried(result):
+        _retried(draft, task, result, at, at + backoff.delay(task.attempt, luck))
+        return "TaskRetried"
+    claim = _claim_of(task)
     if claim.phase == "signal":
-        inbox = tuple(signal for signal in inbox if signal.id != claim.signal)
-    elif claim.phase == "wake" and inbox and not isinstance(result, TaskSuspended):
+        task = task._replace(inbox=tuple(signal for signal in task.inbox if signal.id != claim.signal))
+    elif claim.phase == "wake" and task.inbox and not isinstance(result, TaskSuspended):
         # A decision was accepted while the expiry was being processed: it comes first, the time stays due behind it.
-        result = TaskSuspended(result.task, result.token, wants=task.wants, outputs=task.outputs)
-        return _suspended(draft, task, claim, result, inbox, at, due=True)
+        _suspended(draft, task, TaskSuspended(result.task, result.token), at, due=True)
+        return "TaskSuspended"
     if isinstance(result, TaskSuspended):
-        return _suspended(draft, task, claim, result, inbox, at, due=task.due and claim.phase == "signal")
+        _suspended(draft, task, result, at, due=task.due and claim.phase == "signal")
+        return "TaskSuspended"
     status, error, outputs = _end(result)
     draft.put(
         result.task,
@@ -186,11 +173,35 @@ def _recorded(draft: Draft, task: TaskState, claim: Claim, result: Result, at: f
             until=None,
             due=False,
             wants=None,
-            inbox=inbox,
             tokens=_with(task, result.token),
         ),
     )
     return type(result).__name__
+
+
+def _may_be_retried(result: Result) -> bool:
+    match result:
+        case TaskFailed(retryable=retryable):
+            return retryable
+        case TaskTimedOut(attempt_over=attempt_over):
+            return attempt_over
+    return False
+
+
+def _retried(draft: Draft, task: TaskState, result: Result, at: float, not_before: float) -> None:
+    """The attempt failed, and there will be another one."""
+    draft.put(
+        result.task,
+        task._replace(
+            status=TaskStatus.PENDING if _claim_of(task).phase == "main" else TaskStatus.WAITING,
+            updated_at=at,
+            claim=None,
+            error=_end(result)[1],
+            lost=0,
+            not_before=not_before,
+            tokens=_with(task, result.token),
+        ),
+    )
 
 
 def _end(result: Result) -> tuple[TaskStatus, Error | None, Any]:
@@ -206,13 +217,12 @@ def _end(result: Result) -> tuple[TaskStatus, Error | None, Any]:
     raise AssertionError(f"{type(result).__name__} doesn't end a task")
 
 
-def _suspended(  # noqa: PLR0913 - the parts of one suspension
-    draft: Draft, task: TaskState, claim: Claim, result: TaskSuspended, inbox: tuple[Any, ...], at: float, *, due: bool
-) -> str:
+def _suspended(draft: Draft, task: TaskState, result: TaskSuspended, at: float, *, due: bool) -> None:
+    """The task waits; with no time of its own the result leaves the moment that was set before."""
     until = result.until if result.after is None else at + result.after
     if until is not None:
         due = False
-    elif claim.phase != "wake":
+    elif _claim_of(task).phase != "wake":
         until = task.until
     draft.put(
         result.task,
@@ -227,12 +237,17 @@ def _suspended(  # noqa: PLR0913 - the parts of one suspension
             claim=None,
             until=until,
             due=due,
-            wants=result.wants if result.wants is not None else task.wants,
-            inbox=inbox,
+            wants=task.wants if result.wants is None else result.wants,
             tokens=_with(task, result.token),
         ),
     )
-    return "TaskSuspended"
+
+
+def _claim_of(task: TaskState) -> Claim:
+    """The claim of a running task."""
+    if task.claim is None:
+        raise AssertionError(f"a task that is {task.status} has no claim")
+    return task.claim
 
 
 def _unknown(draft: Draft, name: str) -> Rejected:

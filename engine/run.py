@@ -68,9 +68,10 @@ class Parent(NamedTuple):
 class WorkflowRun(NamedTuple):
     """A run. Times are Unix seconds, `size` estimates the bytes of its document.
 
-    `wake_at` is when somebody must look at the run at the latest, `heal` how often that was in vain in a row, `deadline`
-    when its time is up, `told` that its parent knows of its end. The last four fields follow from the others and are not
-    stored: the tasks that may be called (and for what), how many run and how many aren't final, and the moments ahead.
+    `wake_at` is when somebody must look at the run at the latest, `heal` how often that was in vain in a row,
+    `deadline` when its time is up, `told` that its parent knows of its end. The last four fields follow from the others
+    and are not stored: the tasks that may be called (and for what), how many run and how many aren't final, and the
+    moments ahead.
     """
 
     id: str
@@ -135,10 +136,11 @@ _TASK_FIELDS = TaskState._fields
 
 def dump_task(task: TaskState) -> dict[str, Any]:
     """The JSON form of a task's state: every field that isn't as in a fresh task."""
-    document: dict[str, Any] = {}
-    for field, value, fresh in zip(_TASK_FIELDS, task, _FRESH, strict=True):
-        if value is not fresh and value != fresh:
-            document[field] = value
+    document: dict[str, Any] = {
+        field: value
+        for field, value, fresh in zip(_TASK_FIELDS, task, _FRESH, strict=True)
+        if value is not fresh and value != fresh
+    }
     for field in ("error", "claim"):
         if document.get(field) is not None:
             document[field] = document[field]._asdict()

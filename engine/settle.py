@@ -60,8 +60,10 @@ def consider(draft: Draft, name: str, ended: str | None, at: float) -> None:
 
 
 def _gate(draft: Draft, planned: PlannedTask, ended: str | None) -> bool | None:
-    """Whether all clauses of the gate are true. The clauses are read from the last to the first: tasks tend to end in
-    their order, so the first look finds one that is still unknown, however many there are.
+    """Whether all clauses of the gate are true.
+
+    They are read from the last to the first: tasks tend to end in their order, so the first look finds one that is
+    still unknown, however many there are.
     """
     tasks = draft.tasks
 

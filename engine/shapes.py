@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 from engine.conditions import OPERATORS, Condition
 from engine.documents import Dag, Retry, TaskSpec, Workflow
 from engine.faults import Fault, nearest, shown
+from engine.limits import NAME_CHARS
 
 Location: TypeAlias = tuple[str | int, ...]
 
@@ -30,21 +31,16 @@ _EXPECTED: Final = {
     "dict_type": "an object",
     "model_type": "an object",
 }
-_SENTENCES: Final[dict[str, Callable[[Any, dict[str, Any]], str]]] = {
-    "missing": lambda _value, _context: "is required",
-    "string_pattern_mismatch": lambda value, _context: (
+_SENTENCES: Final[dict[str, Callable[[Any], str]]] = {
+    "missing": lambda _value: "is required",
+    "string_pattern_mismatch": lambda value: (
         f"{shown(value)} is not a name: letters, digits, '_' and '-', beginning with a letter or '_'"
     ),
-    "string_too_long": lambda value, context: (
-        f"is {len(value):,} characters long, at most {context['max_length']} are allowed"
-    ),
-    "too_short": lambda _value, _context: "is empty; it needs at least one item",
-    "greater_than_equal": lambda _value, context: f"must be at least {context['ge']:g}",
-    "less_than_equal": lambda _value, context: f"must be at most {context['le']:g}",
-    "literal_error": lambda value, _context: (
+    "string_too_long": lambda value: f"is {len(value):,} characters long, at most {NAME_CHARS} are allowed",
+    "too_short": lambda _value: "is empty; it needs at least one item",
+    "literal_error": lambda value: (
         f"{shown(str(value))} is not an operator{nearest(str(value), OPERATORS)}; there are {', '.join(OPERATORS)}"
     ),
-    "value_error": lambda _value, context: str(context["error"]),
 }
 _TASKS: Final = ("dag", "tasks")
 MOST_FAULTS: Final = 1000
@@ -103,7 +99,7 @@ def _partial(error: ValidationError, document: Any, block_types: tuple[str, ...]
     """The faults, and what can be read in spite of them; nothing at all if there are too many."""
     told: dict[Fault, None] = {}
     broken: set[Location] = set()
-    for detail in error.errors(include_url=False)[:MOST_FAULTS]:
+    for detail in error.errors(include_url=False, include_context=False)[:MOST_FAULTS]:
         place = _place(detail["loc"], document)
         told[Fault(path_of(place), _sentence(detail, place, block_types))] = None
         broken.update(_parts(detail, place))
@@ -122,12 +118,13 @@ def _readable(document: Any, faults: tuple[Fault, ...], broken: set[Location]) -
     root = document if isinstance(document, dict) else {}
     dag = root["dag"] if isinstance(root.get("dag"), dict) else {}
     tasks = dag["tasks"] if isinstance(dag.get("tasks"), list) else []
+    points = dag if tasks and all(isinstance(task, dict) for task in tasks) else {}
     return Shape(
         workflow=None,
         faults=faults,
         tasks=tuple(_readable_tasks(tasks, broken)),
-        entrypoint=None if ("dag", "entrypoint") in broken else dag.get("entrypoint"),
-        exitpoints=None if ("dag", "exitpoints") in broken else dag.get("exitpoints"),
+        entrypoint=None if ("dag", "entrypoint") in broken else points.get("entrypoint"),
+        exitpoints=None if ("dag", "exitpoints") in broken else points.get("exitpoints"),
         inputs=None if ("inputs",) in broken else root.get("inputs", {}),
         outputs=None if ("outputs",) in broken else root.get("outputs", {}),
     )
@@ -192,8 +189,8 @@ def _sentence(detail: ErrorDetails, place: Location, block_types: tuple[str, ...
     if kind in _EXPECTED:
         return f"must be {_EXPECTED[kind]}, not {_kind(value)}"
     if kind in _SENTENCES:
-        return _SENTENCES[kind](value, detail.get("ctx", {}))
-    return detail["msg"].removeprefix("Input ")
+        return _SENTENCES[kind](value)
+    return detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
 
 
 def _kind(value: object) -> str:

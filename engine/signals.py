@@ -49,13 +49,13 @@ def received(draft: Draft, transition: SignalReceived, at: float, luck: float) -
 
 def _untimely(draft: Draft, name: str, task: TaskState, signal: Signal) -> Rejected | None:
     if signal.generation != task.generation:
-        return Rejected("STALE_SIGNAL", f"this was meant for an earlier try of {name!r}; the run has been retried since")
+        return Rejected("STALE_SIGNAL", f"this is for an earlier try of {name!r}; the run has been retried since")
     if task.status in FINAL_TASK:
         code = "ALREADY_DECIDED" if task.accepted else "TASK_FINAL"
         return Rejected(code, f"{name!r} has already ended: {task.status}{_by(task)}")
     if draft.status in FINAL_RUN:
         return Rejected("RUN_FINAL", f"the run has already ended: {draft.status}")
-    if task.wants is None and (signal.kind == "person" or task.status is not TaskStatus.PENDING):
+    if task.wants is None and signal.kind == "person":  # a child or a callback may come before its task waits for it
         doing = "has not begun" if task.status is TaskStatus.PENDING else f"is {task.status}"
         return Rejected("NOT_WAITING", f"{name!r} {doing}; it waits for no signal now")
     return None

@@ -155,7 +155,7 @@ class RunResumed(NamedTuple):
 
 
 class RunRetried(NamedTuple):
-    """Somebody retried a run that failed or was cancelled, from the tasks that failed; `generation` is the one expected."""
+    """Somebody retried a run that failed or was cancelled; `generation` is the one expected."""
 
     generation: int
     reason: str = ""

@@ -3,18 +3,16 @@
 document ──► its form (shapes) ──► its parts, and how they fit together (inspection) ──► Report
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from engine.blocktypes import BlockType, BlockTypes
-from engine.depends import handles, parse
 from engine.documents import Workflow
 from engine.faults import Fault, Invalid
-from engine.inspection import faults_of
+from engine.inspection import inspect
 from engine.limits import TASKS, WORKFLOW_BYTES, LimitError, json_size
 from engine.reading import read_json
-from engine.shapes import path_of, read_shape
+from engine.shapes import read_shape
 
 __all__ = ["BlockType", "BlockTypes", "Report", "check", "read_workflow"]
 
@@ -51,31 +49,10 @@ def check(document: Any, blocks: BlockTypes) -> Report:
     if isinstance(tasks, list) and len(tasks) > TASKS:
         return Report((Fault("dag.tasks", f"has {len(tasks):,} tasks, at most {TASKS:,} are allowed"),))
     shape = read_shape(document, blocks)
-    faults = faults_of(shape, blocks)
+    faults, warnings = inspect(shape, blocks)
     if faults or shape.workflow is None:
         return Report(faults)
-    return Report((), tuple(_warnings(shape.workflow)), _with_defaults(shape.workflow, blocks))
-
-
-def _warnings(workflow: Workflow) -> Iterator[Fault]:
-    """What is legal and yet probably not meant."""
-    exits = set(workflow.dag.exitpoints)
-    handled: set[str] = set()
-    for spec in workflow.dag.tasks:
-        depends = parse(spec.depends)
-        handled |= handles(depends) if depends is not None else frozenset()
-    for index, spec in enumerate(workflow.dag.tasks):
-        at = path_of(("dag", "tasks", index))
-        if spec.name in exits and spec.allow_failure:
-            yield Fault(
-                f"{at}.allow_failure", f"has no effect: '{spec.name}' is an exit point, so its failure fails the run"
-            )
-        elif spec.name not in exits and spec.name not in handled and not spec.allow_failure:
-            yield Fault(
-                at,
-                f"if '{spec.name}' fails, so does the run, since nothing handles that: name it in a `depends` with "
-                ".FAILED, .TIMED_OUT or .DONE, or set `allow_failure`",
-            )
+    return Report((), warnings, _with_defaults(shape.workflow, blocks))
 
 
 def _with_defaults(workflow: Workflow, blocks: BlockTypes) -> Workflow:
