@@ -5,6 +5,7 @@ import re
 import zlib
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import quote
 
 import httpcore2
 import httpx2
@@ -136,7 +137,7 @@ async def request(
     seconds = parse_duration(arguments.timeout)
     try:
         async with asyncio.timeout(seconds):
-            reply = await _follow(first, connections, seconds, settings.http_max_bytes)
+            reply = await _follow(first, arguments, connections, seconds, settings.http_max_bytes)
     except (TimeoutError, httpcore2.TimeoutException):
         raise BlockError("HTTP_TIMEOUT", f"{what}: no answer within {arguments.timeout}", retryable=True) from None
     except AddressRefusedError as refused:
@@ -182,7 +183,8 @@ def _first(arguments: HttpRequestArguments, key: str) -> httpx2.Request:
         BlockError: `HTTP_BAD_URL`.
     """
     query = {name: value for name, value in arguments.query.items() if value is not None}
-    headers = {"Accept-Encoding": "identity", "User-Agent": "icefloe", "Idempotency-Key": key, **arguments.headers}
+    headers = httpx2.Headers({"User-Agent": "icefloe", "Idempotency-Key": quote(key, safe="/:")})
+    headers.update({**arguments.headers, "Accept-Encoding": "identity"})
     content, content_type = None, ""
     if "json_body" in arguments.model_fields_set:
         content, content_type = orjson.dumps(arguments.json_body), "application/json"
@@ -191,14 +193,11 @@ def _first(arguments: HttpRequestArguments, key: str) -> httpx2.Request:
     try:
         url = httpx2.URL(arguments.url).copy_merge_params(query)
     except (httpx2.InvalidURL, ValueError):
-        raise BlockError(
-            "HTTP_BAD_URL", "what `url` holds is no URL"
-        ) from None  # and is not shown: it may hold secrets
+        raise BlockError("HTTP_BAD_URL", "`url` holds no URL") from None  # nor is it shown: it may hold secrets
     _check(url, "HTTP_BAD_URL")
-    request = httpx2.Request(arguments.method, url, headers=headers, content=content)
     if content_type:
-        request.headers.setdefault("Content-Type", content_type)
-    return request
+        headers.setdefault("Content-Type", content_type)
+    return httpx2.Request(arguments.method, url, headers=headers, content=content)
 
 
 def _check(url: httpx2.URL, code: str) -> None:
@@ -211,12 +210,17 @@ def _check(url: httpx2.URL, code: str) -> None:
 
 
 async def _follow(
-    request: httpx2.Request, connections: httpcore2.AsyncConnectionPool, seconds: float, most: int
+    request: httpx2.Request,
+    arguments: HttpRequestArguments,
+    connections: httpcore2.AsyncConnectionPool,
+    seconds: float,
+    most: int,
 ) -> _Reply:
     for _ in range(REDIRECTS + 1):
         reply = await _exchange(request, connections, seconds, most)
         target = reply.headers.get("location")
-        if reply.status not in _MOVED or target is None or request.method not in {"GET", "HEAD"}:
+        followed = reply.status in _MOVED and request.method in {"GET", "HEAD"} and not arguments.expects(reply.status)
+        if not followed or target is None:
             return reply
         request = _redirected(request, target)
     raise BlockError("HTTP_REFUSED", f"{request.url.host} redirected more than {REDIRECTS} times")
@@ -229,8 +233,9 @@ def _redirected(request: httpx2.Request, target: str) -> httpx2.Request:
         raise BlockError("HTTP_REFUSED", f"{request.url.host} redirected to what is no URL") from None
     _check(url, "HTTP_REFUSED")
     same = (url.scheme, url.host, url.port) == (request.url.scheme, request.url.host, request.url.port)
-    kept = {name: value for name, value in request.headers.items() if name != "host" and (same or name in _STAYS)}
-    return httpx2.Request(request.method, url, headers={"Accept-Encoding": "identity", **kept})
+    dropped = {"host", "content-length", "content-type"}  # of the other host, and of a body that isn't sent again
+    kept = {name: value for name, value in request.headers.items() if name in _STAYS or (same and name not in dropped)}
+    return httpx2.Request(request.method, url, headers={**kept, "Accept-Encoding": "identity"})
 
 
 async def _exchange(

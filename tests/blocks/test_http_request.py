@@ -138,6 +138,20 @@ def test_a_request_carries_what_was_asked_and_the_idempotency_key(call: Call, se
     assert json.loads(body) == {"owner": "ada"}
 
 
+def test_a_header_that_is_given_replaces_ours_in_whatever_case(call: Call, server: Server) -> None:
+    server.answers["/"] = Answer()
+    sent(call, server, headers={"idempotency-KEY": "mine", "user-agent": "me"}, json={}, method="POST")
+    ((_, _, headers, _),) = server.requests
+    assert (headers["idempotency-key"], headers["user-agent"]) == ("mine", "me")
+
+
+def test_any_idempotency_key_can_be_a_header(call: Call, server: Server) -> None:
+    server.answers["/"] = Answer()
+    call(http_request, {"url": server.url}, settings=LOCAL, key="l\u00e4uft\r\n/t/1")
+    ((_, _, headers, _),) = server.requests
+    assert headers["idempotency-key"] == "l%C3%A4uft%0D%0A/t/1"
+
+
 def test_a_null_is_a_json_body_and_text_is_sent_as_it_is(call: Call, server: Server) -> None:
     server.answers["/"] = Answer()
     sent(call, server, method="PUT", json=None)
@@ -216,6 +230,22 @@ def test_a_get_follows_redirects_and_a_post_does_not(call: Call, server: Server)
     assert isinstance(result, Succeeded)
     assert result.outputs["body"] == "here"
     assert refused(sent(call, server, "/old", method="POST")) == ("HTTP_STATUS", False)
+
+
+def test_a_redirect_that_is_expected_is_an_answer(call: Call, server: Server) -> None:
+    server.answers["/old"] = Answer(302, {"Location": "/new"})
+    result = sent(call, server, "/old", expect_status=302)
+    assert isinstance(result, Succeeded)
+    assert result.outputs["headers"]["location"] == "/new"
+
+
+def test_a_redirect_leaves_the_body_behind_and_keeps_the_headers_at_home(call: Call, server: Server) -> None:
+    server.answers["/old"] = Answer(302, {"Location": "/new"})
+    server.answers["/new"] = Answer()
+    assert isinstance(sent(call, server, "/old", json={"a": 1}, headers={"X-Api-Key": "k"}), Succeeded)
+    _, (_, path, headers, body) = server.requests
+    assert (path, headers["x-api-key"], body) == ("/new", "k", b"")
+    assert "content-type" not in headers
 
 
 @pytest.mark.parametrize(("hops", "fits"), [(REDIRECTS, True), (REDIRECTS + 1, False)])
