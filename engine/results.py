@@ -75,9 +75,8 @@ def result(draft: Draft, result: Result, at: float, luck: float) -> str | Refusa
         return _unknown(draft, result.task)
     if result.token in task.tokens:
         return DUPLICATE
-    unclaimed = getattr(result, "claim", None)
-    own = unclaimed is not None and (unclaimed.task, unclaimed.token) == (result.task, result.token)
-    if own and task.claim is None:
+    unclaimed: TaskClaimed | None = getattr(result, "claim", None)
+    if unclaimed is not None and task.claim is None and unclaimed[:2] == (result.task, result.token):
         refusal = _unclaimable(draft, task, unclaimed)
         if refusal is not None:
             return refusal
