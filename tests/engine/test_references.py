@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.limits import EXPRESSION_BYTES, EXPRESSION_DEPTH, JSON_DEPTH, PAYLOAD_BYTES, LimitError, json_size
+from engine.queries import BoundedFunctions, Fuel, QueryError
 from engine.references import (
     RUN_FIELDS,
     TASK_FIELDS,
@@ -413,7 +414,14 @@ def test_what_is_not_json_has_no_size(value: Any) -> None:
 
 DOUBLING = "|".join(["[@,@]"] * 60)
 MANY = Scope(
-    {"text": "a" * 250_000, "empties": [[] for _ in range(60_000)], "numbers": list(range(40_000)), "seed": "ab"},
+    {
+        "text": "a" * 250_000,
+        "empties": [[] for _ in range(60_000)],
+        "deep": [[[[] for _ in range(60_000)]]],
+        "twin": [[[[] for _ in range(60_000)]]],
+        "numbers": list(range(40_000)),
+        "seed": "ab",
+    },
     TASKS.get,
     {},
 )
@@ -426,10 +434,10 @@ MANY = Scope(
         f"`[]` | {DOUBLING}",
         f"to_string(`[]` | {DOUBLING})",
         "inputs.seed | " + "|".join(["join('',[@,@])"] * 60),
-        "join(inputs.text, inputs.empties[*].to_string(@))",
         f"join('', [{','.join(['inputs.text'] * 300)}])",
         f"[{','.join(['inputs.empties == inputs.empties[*]'] * 90)}]",
-        f"[{','.join(['contains(inputs.empties, `1`)'] * 120)}]",
+        f"[{','.join(['inputs.deep == inputs.twin'] * 90)}]",
+        f"[{','.join(['contains(inputs.deep, inputs.twin[0])'] * 90)}]",
         f"[{','.join(['sum(inputs.numbers)'] * 200)}]",
         f"merge({','.join(['inputs | {a: empties, b: numbers}'] * 90)})",
         "inputs.numbers[*].[@,@,@][*].[@,@][]",
@@ -440,6 +448,14 @@ MANY = Scope(
 )
 def test_s2_a_query_that_explodes_is_stopped(expression: str) -> None:
     assert bad(f"{{{{ {expression} }}}}", MANY).message in {"it takes too long", "it builds too much"}
+
+
+def test_s2_a_long_text_is_paid_for_before_it_is_joined() -> None:
+    fuel = Fuel()
+    fuel.left = 1_000_000
+    assert len(BoundedFunctions(fuel).call_function("join", ["-" * 999, [""] * 1000])) == 999 * 999
+    with pytest.raises(QueryError):
+        BoundedFunctions(fuel).call_function("join", ["-" * 1000, [""] * 1000])
 
 
 def test_s2_the_queries_of_one_template_share_their_fuel() -> None:
