@@ -1,0 +1,399 @@
+"""Tests of whole-document validation: each way to be wrong gets its path and its sentence, and nothing raises."""
+
+import json
+from typing import Any
+
+import pytest
+
+from engine.documents import Retry
+from engine.validation import BlockTypes, Report, check, read_workflow
+from tests.engine.sample_documents import BLOCKS, DESIGN_EXAMPLE, changed, task, workflow
+
+
+def told(document: Any) -> list[str]:
+    return [str(fault) for fault in check(document, BLOCKS).faults]
+
+
+TWO = workflow(task("first"), task("second", "first"))
+INPUTS = {"type": "object", "properties": {"asset": {"type": "string"}, "owner": {"type": "string"}}}
+
+
+def test_the_example_of_the_design_is_accepted_as_it_stands() -> None:
+    report = read_workflow(DESIGN_EXAMPLE.encode(), BLOCKS)
+    assert report.faults == ()
+    assert report.workflow is not None
+    assert report.workflow.dag.tasks[0].arguments == {"left": "{{ inputs.risk }}", "operator": "==", "right": "low"}
+    assert [warning.path for warning in report.warnings] == ["dag.tasks[0]"]
+
+
+FORM: list[tuple[Any, list[str]]] = [
+    ([], ["must be an object, not a list"]),
+    (None, ["must be an object, not null"]),
+    ({}, ["name: is required", "dag: is required"]),
+    ({**TWO, "nam": 1}, ["nam: a workflow has no field 'nam' (did you mean 'name'?)"]),
+    (
+        {**TWO, "name": "my workflow"},
+        ["name: 'my workflow' is not a name: letters, digits, '_' and '-', beginning with a letter or '_'"],
+    ),
+    ({**TWO, "labels": {"team": 5}}, ["labels.team: must be a string, not a number"]),
+    ({**TWO, "inputs": []}, ["inputs: must be an object, not a list"]),
+    (
+        {**TWO, "timeout": "5 parsecs"},
+        ["timeout: '5 parsecs' is not a duration: write one as '30s', '1h30m', '7d', 'PT5M' or 'P7D'"],
+    ),
+    (changed(TWO, tasks=[]), ["dag.tasks: is empty; it needs at least one item"]),
+    (changed(TWO, exitpoints=[]), ["dag.exitpoints: is empty; it needs at least one item"]),
+    (changed(TWO, exitpoints="second"), ["dag.exitpoints: must be a list, not a string"]),
+    (changed(TWO, entrypoint=5), ["dag.entrypoint: must be a string, not a number"]),
+    (changed(TWO, tasks=[5]), ["dag.tasks[0]: must be an object, not a number"]),
+    (
+        workflow(task("a", type="noop")),
+        ["dag.tasks[0].type: 'noop' is not a block type (did you mean 'NOOP'?)"],
+    ),
+    (
+        workflow(task("a", type="send mail")),
+        ["dag.tasks[0].type: 'send mail' is not a block type; they are written in capitals, such as HTTP_REQUEST"],
+    ),
+    (
+        workflow(task("a", arguments=[{"x": 1}, 5])),
+        ["dag.tasks[0].arguments: item 1 is not an object: an array of arguments holds objects, which are merged"],
+    ),
+    (
+        workflow(task("a", arguments=[{"x": 1}, {"x": 2}])),
+        ["dag.tasks[0].arguments: 'x' is given twice (again in item 1); keep one of them"],
+    ),
+    (workflow(task("a", allow_failure="yes")), ["dag.tasks[0].allow_failure: must be true or false, not a string"]),
+    (
+        workflow(task("a", retry={"max_attempts": 0})),
+        ["dag.tasks[0].retry.max_attempts: must be greater than or equal to 1"],
+    ),
+    (
+        workflow(task("a", retry={"max_attempts": "3"})),
+        ["dag.tasks[0].retry.max_attempts: must be a whole number, not a string"],
+    ),
+    (
+        workflow(task("a", retry={"attempts": 3})),
+        ["dag.tasks[0].retry.attempts: a retry has no field 'attempts' (did you mean 'max_attempts'?)"],
+    ),
+    (workflow(task("a", timeout="0s")), ["dag.tasks[0].timeout: leaves no time; it must be longer than zero"]),
+    (workflow(task("a"), timeout="0s"), ["timeout: leaves no time; it must be longer than zero"]),
+    (
+        workflow(task("a", when={"left": 1, "operator": "=<", "right": 2})),
+        [
+            (
+                "dag.tasks[0].when.operator: '=<' is not an operator (did you mean '<'?); "
+                "there are ==, !=, <, <=, >, >=, in, not in, contains, matches, exists"
+            )
+        ],
+    ),
+    (
+        workflow(task("a", when=[{"left": 1, "operator": "=="}])),
+        ["dag.tasks[0].when[0]: '==' needs a right side (null may be written)"],
+    ),
+    (
+        workflow(task("a", when={"lef": 1, "operator": "exists"})),
+        [
+            "dag.tasks[0].when.left: is required",
+            "dag.tasks[0].when.lef: a condition has no field 'lef' (did you mean 'left'?)",
+        ],
+    ),
+]
+
+MEANING: list[tuple[Any, list[str]]] = [
+    (
+        workflow(task("a", type="NOOPE")),
+        ["dag.tasks[0].type: 'NOOPE' is not a block type (did you mean 'NOOP'?)"],
+    ),
+    (workflow(task("a", type="ASK", arguments={})), ["dag.tasks[0].arguments.who: is required"]),
+    (
+        workflow(task("a", type="ASK", arguments=[{"who": "x"}, {"whom": "y"}])),
+        ["dag.tasks[0].arguments[1].whom: is not known here"],
+    ),
+    (
+        workflow(task("a"), task("a", "a")),
+        ["dag.tasks[1].name: 'a' is already the name of dag.tasks[0]", "dag.tasks[1].depends: 'a' waits for itself"],
+    ),
+    (
+        workflow(task("manual-approval"), task("b", "manual-aproval")),
+        ["dag.tasks[1].depends: 'manual-aproval' is not a task of this workflow (did you mean 'manual-approval'?)"],
+    ),
+    (
+        workflow(task("a"), task("b", "a.SUCESS")),
+        [
+            (
+                "dag.tasks[1].depends: column 3: 'SUCESS' is not how a task can end (did you mean 'SUCCESS'?); "
+                "allowed are SUCCESS, FAILED, TIMED_OUT, SKIPPED, OMITTED, CANCELLED, DONE"
+            )
+        ],
+    ),
+    (
+        workflow(task("a"), task("b", "a && && a")),
+        ["dag.tasks[1].depends: column 6: unexpected '&&'; expected a task's name, '!' or '('"],
+    ),
+    (workflow(task("a"), task("b", "a || b.FAILED")), ["dag.tasks[1].depends: 'b' waits for itself"]),
+    (
+        workflow(task("x"), task("a", "x && c"), task("b", "a"), task("c", "b.DONE")),
+        ["dag.tasks[1].depends: 'a' waits for itself: a -> c -> b -> a"],
+    ),
+    (
+        workflow(task("x"), task("a", "x", arguments={"deep": ["{{ tasks.b.outputs.y }}"]}), task("b", "a")),
+        ["dag.tasks[1].arguments.deep[0]: 'a' waits for itself: a -> b -> a"],
+    ),
+    (
+        workflow(
+            task("x"), task("a", "x", when={"left": "{{ tasks.b.status }}", "operator": "exists"}), task("b", "a")
+        ),
+        ["dag.tasks[1].when.left: 'a' waits for itself: a -> b -> a"],
+    ),
+    (
+        workflow(task("a", arguments={"me": "{{ tasks.a.outputs }}"})),
+        ["dag.tasks[0].arguments.me: 'a' refers to itself, and so would wait for itself"],
+    ),
+    (
+        workflow(task("a"), task("b"), task("c", "b", arguments={"x": "{{ tasks.a.outputs.x }}"})),
+        ["dag.tasks[2].arguments.x: 'a' is not upstream of 'c': let 'c' depend on it, such as by a.DONE"],
+    ),
+    (
+        workflow(task("a"), task("b", arguments={"x": "{{ tasks.a.outputs.x }}"})),
+        ["dag.tasks[1].arguments.x: 'a' is not upstream of 'b': let 'b' depend on it, such as by a.DONE"],
+    ),
+    (
+        workflow(task("alpha"), task("b", "alpha", arguments=[{"x": "{{ tasks.alhpa.outputs.x }}"}])),
+        ["dag.tasks[1].arguments[0].x: 'alhpa' is not a task of this workflow (did you mean 'alpha'?)"],
+    ),
+    (
+        workflow(task("a"), task("b", "a", arguments={"x": "{{ tasks.a.output.x }}"})),
+        [
+            (
+                "dag.tasks[1].arguments.x: column 4: a task has no 'output' (did you mean 'outputs'?); "
+                "it has status, outputs, error, attempt, started_at, finished_at, updated_at"
+            )
+        ],
+    ),
+    (
+        workflow(task("a", arguments={"x": "see {{ inputs.aset }}"}), inputs=INPUTS),
+        ["dag.tasks[0].arguments.x: 'aset' is not declared in `inputs` (did you mean 'asset'?)"],
+    ),
+    (
+        workflow(task("a", arguments={"x": "{{ inputs.asset }}"})),
+        ["dag.tasks[0].arguments.x: 'asset' is not declared in `inputs`"],
+    ),
+    (
+        workflow(task("a", arguments={"x": "{{ inputs.asset"}), inputs=INPUTS),
+        [
+            (
+                "dag.tasks[0].arguments.x: column 1: '{{' is never closed by '}}'; "
+                r"for the characters themselves write '\{{'"
+            )
+        ],
+    ),
+    (
+        workflow(task("a"), outputs={"x": "{{ tasks.b.outputs }}", "y": "{{ inputs.z }}"}),
+        [
+            "outputs.x: 'b' is not a task of this workflow",
+            "outputs.y: 'z' is not declared in `inputs`",
+        ],
+    ),
+    (
+        workflow(task("a", when={"left": "1", "operator": "<", "right": 2})),
+        ["dag.tasks[0].when: can never be judged: '<' compares two numbers or two strings, not a string and a number"],
+    ),
+    (
+        workflow(task("a", when=[{"left": "{{ inputs.asset }}", "operator": "matches", "right": "("}]), inputs=INPUTS),
+        ["dag.tasks[0].when[0]: can never be judged: '(' is not a pattern of RE2: missing ): ("],
+    ),
+    (
+        workflow(task("a"), inputs={"asset": {"type": "string"}}),
+        ['inputs: must be a JSON Schema with "type": "object"; put \'asset\' under "properties"'],
+    ),
+    (
+        workflow(task("a"), inputs={"type": "array"}),
+        ['inputs.type: must be "object", since the inputs of a run are one'],
+    ),
+    (
+        workflow(task("a"), inputs={"type": "object", "properties": 5}),
+        ['inputs: not a JSON Schema at properties: 5 is not of type "object"'],
+    ),
+    (
+        workflow(task("a"), inputs={"type": "object", "properties": {"n": {"type": "integer", "default": "one"}}}),
+        ['inputs.properties.n.default: doesn\'t fit: "one" is not of type "integer"'],
+    ),
+    (
+        changed(TWO, entrypoint="frist"),
+        [
+            "dag.entrypoint: 'frist' is not a task of this workflow (did you mean 'first'?)",
+            "dag.entrypoint: 'first' has no `depends`, so it begins the run: name it here as well",
+        ],
+    ),
+    (
+        changed(TWO, entrypoint=["first", "second"]),
+        ["dag.entrypoint[1]: 'second' has a `depends`, so it is no entry point: take away one or the other"],
+    ),
+    (changed(TWO, entrypoint=["first", "first"]), ["dag.entrypoint[1]: 'first' is already dag.entrypoint[0]"]),
+    (
+        changed(TWO, exitpoints=["secnd", "second", "second"]),
+        [
+            "dag.exitpoints[0]: 'secnd' is not a task of this workflow (did you mean 'second'?)",
+            "dag.exitpoints[2]: 'second' is already dag.exitpoints[1]",
+        ],
+    ),
+]
+
+NEVER = [
+    ("!a.DONE", "'a' always ends"),
+    ("a.SUCCESS && a.FAILED", "'a' would have to end both SUCCESS and FAILED"),
+    ("a.SUCCESS && b.SUCCESS", "'a' would have to end both SUCCESS and FAILED"),  # b depends on a.FAILED
+    ("b.OMITTED && a.FAILED", "'a' would have to end both SUCCESS or TIMED_OUT or SKIPPED and FAILED"),
+    ("a.OMITTED", "'a' never ends OMITTED"),  # nothing can omit an entry point
+    ("a.CANCELLED", "'a' is CANCELLED only with the whole run, and then nothing starts"),
+    ("(a.SUCCESS || a.SKIPPED) && b.FAILED", "'a' would have to end both SUCCESS or SKIPPED and FAILED"),
+    (
+        "a.CANCELLED || !b.DONE",
+        "'a' is CANCELLED only with the whole run, and then nothing starts, and 'b' always ends",
+    ),
+]
+
+
+@pytest.mark.parametrize(("document", "faults"), FORM + MEANING)
+def test_a_wrong_document_gets_a_sentence_for_each_of_its_faults(document: Any, faults: list[str]) -> None:
+    assert told(document) == faults
+    assert check(document, BLOCKS).workflow is None
+
+
+@pytest.mark.parametrize(("depends", "reason"), NEVER)
+def test_a_task_that_can_never_start_is_refused_with_the_reason(depends: str, reason: str) -> None:
+    document = workflow(task("a"), task("b", "a.FAILED"), task("c", depends), task("end", "a.DONE"))
+    assert told(document) == [f"dag.tasks[2].depends: 'c' can never start: {reason}"]
+
+
+@pytest.mark.parametrize(
+    "depends", ["a.SUCCESS && b.OMITTED", "a.DONE && b.DONE", "a.CANCELLED || b.FAILED", "!a.SUCCESS", "!(a && b)"]
+)
+def test_a_task_that_may_start_is_accepted(depends: str) -> None:
+    assert told(workflow(task("a"), task("b", "a.FAILED"), task("c", depends))) == []
+
+
+def test_an_exit_point_behind_a_task_that_never_starts_can_never_be_reached() -> None:
+    document = workflow(task("a"), task("b", "!a.DONE"), task("c", "b.SUCCESS"), task("end", "c"))
+    assert told(document) == [
+        "dag.tasks[1].depends: 'b' can never start: 'a' always ends",
+        "dag.exitpoints[0]: 'end' can never be reached: 'c' never ends SUCCESS",
+    ]
+
+
+def test_all_faults_of_a_document_are_told_at_once_whatever_stage_finds_them() -> None:
+    document = workflow(
+        task("a", dependz="x"),
+        task("b", "a.", type="NOPE"),
+        task("c", "a", arguments={"x": "{{ tasks.zzz.status }} {{ inputs.gone }}", "y": "{{ }}"}),
+        task("bad name", "c"),
+        nonsense=True,
+    )
+    paths = [fault.path for fault in check(document, BLOCKS).faults]
+    assert paths == [
+        "dag.exitpoints[0]",
+        "dag.tasks[0].dependz",
+        "dag.tasks[3].name",
+        "nonsense",
+        "dag.tasks[1].type",
+        "dag.tasks[1].depends",
+        "dag.tasks[2].arguments.x",
+        "dag.tasks[2].arguments.x",
+        "dag.tasks[2].arguments.y",
+    ]
+
+
+def test_a_fault_is_told_once_and_not_again_for_all_that_follows_from_it() -> None:
+    document = workflow(
+        task("a"),
+        task("b", "mistyped", arguments={"x": "{{ tasks.a.outputs.x }}"}),
+        task("c", "b.NOPE", arguments={"x": "{{ tasks.a.outputs.x }}"}),
+        task("d", "c.OMITTED && b", arguments={"x": "{{ tasks.a.outputs.x }}"}),
+    )
+    assert [fault.path for fault in check(document, BLOCKS).faults] == ["dag.tasks[1].depends", "dag.tasks[2].depends"]
+
+
+def test_a_failure_that_nothing_handles_is_a_warning_unless_it_is_allowed_or_decides_the_run() -> None:
+    document = workflow(
+        task("bare"),
+        task("allowed", allow_failure=True),
+        task("watched", "bare"),
+        task("inverted", "allowed.DONE"),
+        task("exit", "watched.FAILED || !inverted", allow_failure=True),
+    )
+    report = check(document, BLOCKS)
+    assert [str(warning) for warning in report.warnings] == [
+        (
+            "dag.tasks[0]: if 'bare' fails, so does the run, since nothing handles that: name it in a `depends` with "
+            ".FAILED, .TIMED_OUT or .DONE, or set `allow_failure`"
+        ),
+        "dag.tasks[4].allow_failure: has no effect: 'exit' is an exit point, so if it fails, so does the run",
+    ]
+    assert report.workflow is not None
+
+
+def test_a_task_without_policies_gets_those_of_its_block_type() -> None:
+    document = workflow(
+        task("a", type="ASK", arguments={"who": "x"}),
+        task("b", "a", type="ASK", arguments={"who": "x"}, retry={"max_attempts": 2}, timeout="1m"),
+    )
+    valid = check(document, BLOCKS).workflow
+    assert valid is not None
+    first, second = valid.dag.tasks
+    assert (first.retry, first.timeout) == (Retry(max_attempts=5), "30s")
+    assert (second.retry, second.timeout) == (Retry(max_attempts=2), "1m")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "additionalProperties": True},
+        {"additionalProperties": {"type": "string"}},
+        {"type": "object", "patternProperties": {"^x": {}}},
+        {"type": "object", "required": ["x"]},
+        {"allOf": [{"properties": {"x": {}}}]},
+        {"type": "object", "if": {"required": ["y"]}, "then": {"properties": {"x": {}}}},
+        {"$ref": "#/$defs/a~1b", "$defs": {"a/b": {"properties": {"x": {"$ref": "#"}}}}},
+        {"$ref": "#here", "$defs": {"a": {"$anchor": "here", "properties": {"x": {}}}}},
+    ],
+)
+def test_an_input_is_declared_wherever_the_schema_says_so(schema: dict[str, Any]) -> None:
+    assert told(workflow(task("a", arguments={"x": "{{ inputs.x }}"}), inputs=schema)) == []
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "additionalProperties": False},
+        {"type": "object", "properties": {"y": {"properties": {"x": {}}}}},
+        {"type": "object", "not": {"required": ["x"]}},
+        {"allOf": [{"$ref": "#"}, True]},
+    ],
+)
+def test_an_input_is_not_declared_by_a_schema_that_applies_elsewhere(schema: dict[str, Any]) -> None:
+    faults = told(workflow(task("a", arguments={"x": "{{ inputs.x }}"}), inputs=schema))
+    assert [fault.partition(" (")[0] for fault in faults] == [
+        "dag.tasks[0].arguments.x: 'x' is not declared in `inputs`"
+    ]
+
+
+def test_a_file_that_is_no_strict_json_is_refused_with_line_and_column() -> None:
+    assert [str(fault) for fault in read_workflow(b'{"name": "w",\n "name": "w"}', BLOCKS).faults] == [
+        "line 2, column 2: the key 'name' is given twice"
+    ]
+    assert read_workflow(json.dumps(TWO).encode(), BLOCKS).faults == ()
+
+
+def test_references_may_look_at_anything_upstream_however_far() -> None:
+    chain = [task("t0")] + [task(f"t{n}", f"t{n - 1}.DONE") for n in range(1, 50)]
+    last = task("last", "t49", arguments={"x": "{{ tasks.t0.outputs.x || tasks.t30.outputs.x }}"})
+    assert told(workflow(*chain, last)) == []
+
+
+def test_the_installed_catalogue_is_what_validation_asks_for() -> None:
+    from blocks.catalogue import Catalogue  # noqa: PLC0415 - the one place where this room's tests look above it
+
+    catalogue: BlockTypes = Catalogue.load()
+    report: Report = read_workflow(DESIGN_EXAMPLE.encode(), catalogue)
+    assert report.faults == ()
+    assert report.workflow is not None
