@@ -63,7 +63,7 @@ class TaskSucceeded(NamedTuple):
 
     task: str
     token: str
-    outputs: Any
+    outputs: Any = None
     claim: TaskClaimed | None = None
 
 
