@@ -17,7 +17,6 @@ from jmespath.exceptions import JMESPathTypeError, LexerError, ParseError
 from jmespath.functions import Functions
 from jmespath.parser import Parser
 from jmespath.visitor import Options, TreeInterpreter
-from typing_extensions import override
 
 from engine.faults import Invalid, nearest, shown
 from engine.limits import EXPRESSION_BYTES, EXPRESSION_DEPTH, LimitError, TooLargeError, json_size
@@ -225,7 +224,6 @@ class _Interpreter(TreeInterpreter):
         super().__init__(Options(custom_functions=BoundedFunctions(fuel)))
         self._fuel = fuel
 
-    @override
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
         self._fuel.burn(_STEP)
         value = super().visit(node, *args, **kwargs)
@@ -235,7 +233,6 @@ class _Interpreter(TreeInterpreter):
             self._fuel.burn_size(value)
         return value
 
-    @override
     def visit_comparator(self, node: Any, value: Any) -> Any:
         sides = [self.visit(child, value) for child in node["children"]]
         for side in sides:
@@ -250,7 +247,6 @@ class BoundedFunctions(Functions):
     def __init__(self, fuel: Fuel) -> None:
         self._fuel = fuel
 
-    @override
     def call_function(self, function_name: str, resolved_args: Iterable[Any]) -> Any:
         """Call one of them by name."""
         arguments = list(resolved_args)

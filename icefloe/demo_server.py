@@ -28,7 +28,6 @@ from threading import Event, Lock, Thread
 from typing import Any, Final, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from typing_extensions import override
 
 _KINDS: Final = {"/tickets": "ticket", "/announcements": "post"}
 _PREFIXES: Final = {"ticket": "DESK", "post": "WALL"}
@@ -168,7 +167,6 @@ class _Server(ThreadingHTTPServer):
         self.closing = closing
         super().__init__(("127.0.0.1", 0), _Handler)
 
-    @override
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: the demo kills its engine in the middle of calls."""
 
@@ -216,7 +214,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    @override
     def log_message(self, format: str, *args: object) -> None:
         """Keep the terminal for the demo's own table."""
 
