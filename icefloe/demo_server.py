@@ -28,7 +28,6 @@ from threading import Event, Lock, Thread
 from typing import Any, Final, Self
 from urllib.parse import parse_qsl, urlsplit
 
-
 _KINDS: Final = {"/tickets": "ticket", "/announcements": "post"}
 _PREFIXES: Final = {"ticket": "DESK", "post": "WALL"}
 _LONGEST_DELAY: Final = 60.0  # seconds
@@ -214,7 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as in the class above
         """Keep the terminal for the demo's own table."""
 
 
