@@ -170,10 +170,11 @@ def _blocked(run: WorkflowRun, name: str) -> Explanation:
         unmet = " && ".join(
             f"({text(one)})" if len(unknown) > 1 and isinstance(one, Or) else text(one) for one in unknown
         )
-        sentences.append(f"waits for {_shortened(unmet)}")
+        sentences.append(f"for {_shortened(unmet)}")
     if used:
-        sentences.append(f"waits for {_listed(used)} to end, since it refers to {'it' if len(used) == 1 else 'them'}")
-    return Explanation(name, "tasks", "; ".join(sentences), since=run.tasks[name].updated_at, tasks=(*tasks, *used))
+        sentences.append(f"for {_listed(used)} to end, since it refers to {'it' if len(used) == 1 else 'them'}")
+    sentence = f"waits {', and '.join(sentences)}"
+    return Explanation(name, "tasks", sentence, since=run.tasks[name].updated_at, tasks=(*tasks, *used))
 
 
 def _clauses(depends: Expression | None) -> tuple[Expression, ...]:

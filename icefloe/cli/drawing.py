@@ -1,0 +1,206 @@
+"""Drawing a run for people: its header, and a line a task in the order in which they can run, with what matters below.
+
+✓ low-risk   CONDITION     SKIPPED   12 ms
+    is false: 'high' == 'low'
+◐ ask        APPROVAL      WAITING   3 min
+    waits for olga to decide · since 16:40:11 (3 min ago) · until 2026-11-29 16:40 (in 6 d 23 h)
+○ tell       NOTIFICATION  PENDING
+    waits for low-risk.SUCCESS || ask.SUCCESS · since 16:40:11 (3 min ago)
+"""
+
+import json
+from collections.abc import Container, Iterator, Sequence
+from heapq import heappop, heappush
+from typing import Any, Final
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.text import Text
+
+from engine.explain import Explanation, explain, why_omitted
+from engine.run import JournalEntry, TaskState, WorkflowRun
+from engine.statuses import FINAL_TASK, RunStatus, TaskStatus
+from icefloe.cli.wording import ago, moment, printable, shortened, span
+
+STYLES: Final = {
+    "PENDING": "dim",
+    "RUNNING": "blue",
+    "WAITING": "yellow",
+    "PAUSED": "yellow",
+    "SUCCESS": "green",
+    "FAILED": "red",
+    "TIMED_OUT": "red",
+    "SKIPPED": "cyan",
+    "OMITTED": "dim",
+    "CANCELLED": "magenta",
+}
+_MARKS: Final = {
+    TaskStatus.PENDING: "○",
+    TaskStatus.RUNNING: "●",
+    TaskStatus.WAITING: "◐",
+    TaskStatus.SUCCESS: "✓",
+    TaskStatus.FAILED: "✗",
+    TaskStatus.TIMED_OUT: "✗",
+    TaskStatus.SKIPPED: "↷",
+    TaskStatus.OMITTED: "·",
+    TaskStatus.CANCELLED: "✗",
+}
+_STATUS_WIDTH: Final = max(map(len, TaskStatus))
+_TIMES_WIDTH: Final = 30
+_MOST_TEXT: Final = 600
+_MOST_JSON: Final = 200
+
+
+def draw_run(
+    console: Console,
+    run: WorkflowRun,
+    at: float,
+    types: Container[str] | None = None,
+    journal: Sequence[JournalEntry] = (),
+) -> Iterator[Text]:
+    """The lines of a run as it stands at the moment `at`, wrapped to the console's width."""
+    explained = {one.task: one for one in explain(run, at, types, journal)}
+    yield from _header(console, run, at, explained.get(None))
+    yield Text()
+    yield from draw_tasks(console, run, at, list(_in_order(run)), explained)
+
+
+def draw_tasks(
+    console: Console, run: WorkflowRun, at: float, names: Sequence[str], explained: dict[str | None, Explanation]
+) -> Iterator[Text]:
+    """The lines of some tasks."""
+    types = {name: run.plan.tasks[name].spec.type for name in names}
+    room = console.width - 2 - 2 - _STATUS_WIDTH - _TIMES_WIDTH
+    name_width = max(map(cell_len, names), default=0)
+    type_width = max(map(cell_len, types.values()), default=0)
+    if name_width + 2 + type_width > room:
+        type_width = 0
+    name_width = min(name_width, max(room, 8))
+    for name in names:
+        task = run.tasks[name]
+        style = STYLES[task.status]
+        cells: list[str | tuple[str, str]] = [
+            (f"{_MARKS[task.status]} ", style),
+            (_cell(name, name_width), "bold"),
+            "  ",
+        ]
+        if type_width:
+            cells += [(_cell(types[name], type_width), "dim"), "  "]
+        cells += [(_cell(task.status, _STATUS_WIDTH), style), "  ", _times(run, name, task, at)]
+        line = Text.assemble(*cells)
+        line.rstrip()
+        yield line
+        for detail in _details(run, name, task, at, explained.get(name)):
+            yield from _wrapped(console, detail, 4)
+
+
+def _header(console: Console, run: WorkflowRun, at: float, explanation: Explanation | None) -> Iterator[Text]:
+    workflow = run.plan.workflow
+    yield Text.assemble(
+        (workflow.name, "bold"), f" version {workflow.version}  ", (run.status, f"bold {STYLES[run.status]}")
+    )
+    by = f"by {run.requested_by}, " if run.requested_by is not None else ""
+    facts = [("run", run.id), ("requested", f"{by}{moment(run.created_at)} ({ago(run.created_at, at)})")]
+    if run.finished_at is not None:
+        facts.append(("took", f"{span(run.finished_at - run.created_at)}, until {moment(run.finished_at)}"))
+    elif run.deadline is not None:
+        facts.append(("timeout", f"{moment(run.deadline)} ({ago(run.deadline, at)})"))
+    if run.generation > 1:
+        facts.append(("try", str(run.generation)))
+    if run.parent is not None:
+        facts.append(("parent", f"task {run.parent.task} of run {run.parent.run}"))
+    if run.tenant != "default":
+        facts.append(("tenant", run.tenant))
+    if run.labels:
+        facts.append(("labels", ", ".join(f"{key}={value}" for key, value in run.labels.items())))
+    facts += [(name, _compact(value)) for name, value in (("inputs", run.inputs), ("outputs", run.outputs)) if value]
+    for name, value in facts:
+        yield from _wrapped(
+            console, Text.assemble((f"{name:<11}", "dim"), shortened(printable(value), _MOST_TEXT)), 2, 11
+        )
+    if explanation is not None:
+        style = STYLES[run.status]
+        label = "paused" if run.status is RunStatus.PAUSED else "because"
+        sentence = _with_times(explanation, at) if run.status is RunStatus.PAUSED else explanation.sentence
+        text = Text.assemble((f"{label:<11}", "dim"), (shortened(printable(sentence), _MOST_TEXT), style))
+        yield from _wrapped(console, text, 2, 11)
+
+
+def _times(run: WorkflowRun, name: str, task: TaskState, at: float) -> str:
+    """How long it took or takes so far, and which attempt it is if it isn't the first."""
+    parts = []
+    if task.started_at is not None:
+        parts.append(span((task.finished_at or at) - task.started_at))
+    if task.attempt > 1 and task.status is not TaskStatus.WAITING:
+        parts.append(f"attempt {task.attempt} of {run.plan.tasks[name].backoff.max_attempts}")
+    return ", ".join(parts)
+
+
+def _details(
+    run: WorkflowRun, name: str, task: TaskState, at: float, explanation: Explanation | None
+) -> Iterator[Text]:
+    outputs = task.outputs if isinstance(task.outputs, dict) else {}
+    decisions = outputs.get("decisions")
+    for one in decisions if isinstance(decisions, list) else ():
+        if isinstance(one, dict) and "who" in one:
+            yield _decision(one)
+    if task.status is TaskStatus.SKIPPED and outputs.get("reason"):
+        yield _line(str(outputs["reason"]), "dim")
+    if task.error is not None and task.status in FINAL_TASK:
+        yield _line(f"{task.error.code}: {task.error.message}", STYLES[task.status])
+    omitted = why_omitted(run, name)
+    if omitted:
+        yield _line(omitted, "dim")
+    if explanation is not None:
+        yield _line(_with_times(explanation, at), STYLES[task.status] if explanation.kind != "tasks" else "dim")
+
+
+def _decision(one: dict[str, Any]) -> Text:
+    decision = str(one.get("decision"))
+    word = {"approve": "approved", "reject": "rejected"}.get(decision, decision)
+    comment = f": {one['comment']}" if one.get("comment") else ""
+    return _line(f"{word} by {one['who']}, {one.get('at', '')}{comment}", "green" if decision == "approve" else "red")
+
+
+def _line(text: str, style: str) -> Text:
+    return Text(shortened(printable(text), _MOST_TEXT), style=style)
+
+
+def _with_times(explanation: Explanation, at: float) -> str:
+    parts = [explanation.sentence]
+    if explanation.since is not None:
+        parts.append(f"since {moment(explanation.since, at)} ({ago(explanation.since, at)})")
+    if explanation.until is not None:
+        parts.append(f"until {moment(explanation.until, at)} ({ago(explanation.until, at)})")
+    return " · ".join(parts)
+
+
+def _wrapped(console: Console, text: Text, indent: int, hanging: int = 0) -> Iterator[Text]:
+    """A text in lines that begin with so many blanks, from the second one on with `hanging` more."""
+    lines = text.wrap(console, max(console.width - indent - hanging, 20))
+    for number, line in enumerate(lines):
+        line.rstrip()
+        yield Text.assemble(" " * (indent + (hanging if number else 0)), line)
+
+
+def _cell(text: str, width: int) -> str:
+    return set_cell_size(text, width) if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
+
+
+def _compact(value: Any) -> str:
+    return shortened(json.dumps(value, ensure_ascii=False, separators=(", ", ": ")), _MOST_JSON)
+
+
+def _in_order(run: WorkflowRun) -> Iterator[str]:
+    """The tasks, each behind all that it waits for, and apart from that as the document has them."""
+    plan = run.plan
+    place = {name: index for index, name in enumerate(plan.tasks)}
+    missing = {name: len(task.upstream) for name, task in plan.tasks.items()}
+    free = [(place[name], name) for name, number in missing.items() if not number]
+    while free:
+        _, name = heappop(free)
+        yield name
+        for other in plan.dependents[name]:
+            missing[other] -= 1
+            if not missing[other]:
+                heappush(free, (place[other], other))

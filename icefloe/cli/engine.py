@@ -1,0 +1,47 @@
+"""Commands that run the dataflow: `engine`, and `demo`, which shows off with one."""
+
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from icefloe import logs
+from icefloe.cli.app import Session, command
+from icefloe.cli.wording import count
+
+PANEL = "Engine"
+
+
+@command(PANEL)
+def engine(
+    session: Session,
+    *,
+    workers: Annotated[int, typer.Option("--workers", "-w", min=1, max=64, help="Threads of the dataflow")] = 1,
+) -> None:
+    """Run the dataflow that executes all workflows.
+
+    It ends on SIGTERM or Ctrl-C, once the calls in flight have ended. Several engines on one store share the work.
+    """
+    from dataflows.process import open_shell, run  # noqa: PLC0415 - Bytewax takes its time, and no other command needs it
+    from dataflows.workflows import workflows  # noqa: PLC0415
+
+    logs.configure(session.settings.log_level)
+    shell = open_shell(session.settings)
+    owner, others = shell.lease.owner, len(shell.store.owners()) - 1
+    session.terminal.give({"ready": True, "owner": owner, "store": session.settings.store, "others": others})
+    beside = f", beside {count(others, 'other engine')}" if others else ""
+    session.terminal.show(
+        Text.assemble("engine ", (owner, "bold"), f" is ready on {session.settings.store}{beside}; Ctrl-C ends it")
+    )
+    try:
+        run(workflows(shell), workers)
+    finally:
+        shell.end()
+
+
+@command(PANEL)
+def demo(session: Session) -> None:
+    """Show what Icefloe does: a thousand runs, and an engine that is killed half-way."""
+    from icefloe.demo import demo  # noqa: PLC0415 - starts engines, reads the examples: only when asked for
+
+    demo(session)

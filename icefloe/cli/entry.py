@@ -1,0 +1,59 @@
+"""The way in and out of the command line: every command is known here, and whatever goes wrong leaves as a sentence."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from dataflows.settings import from_environment
+from icefloe.cli import definitions, engine, runs
+from icefloe.cli.app import app
+from icefloe.cli.failures import INTERRUPTED, CommandError, UsageError, explained
+from icefloe.cli.terminal import Terminal
+
+COMMANDS = (definitions, engine, runs)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status. Never a traceback, unless ICEFLOE_DEBUG asks for it."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal may not know a character
+    try:
+        return _run(given)
+    except BrokenPipeError:
+        # Whoever read has seen enough. The interpreter must find nothing left to write when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(given: list[str]) -> int:
+    try:
+        _refuse_bytes(given)
+        ended = typer.main.get_command(app).main(given, "icefloe", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the guard
+        failure = explained(error) or _unexpected(error)
+        Terminal(json="--json" in given).fail(failure)
+        return failure.status
+    return ended if isinstance(ended, int) else 0
+
+
+def _refuse_bytes(given: list[str]) -> None:
+    """Arguments become documents, and those hold characters: bytes that are none are refused here for all commands."""
+    for number, argument in enumerate(given, 1):
+        if not argument.isprintable() and any("\ud800" <= one <= "\udfff" for one in argument):
+            raise UsageError(f"argument {number} is not UTF-8 text: {argument!a}")
+
+
+def _unexpected(error: Exception) -> CommandError:
+    if from_environment("debug") not in (None, "", "0", "false"):
+        traceback.print_exception(error)
+    advice = "this is a bug in Icefloe: set ICEFLOE_DEBUG=1 to see where it happened"
+    return CommandError("UNEXPECTED", f"unexpected {type(error).__name__}: {error}; {advice}")

@@ -1,0 +1,212 @@
+"""Commands about runs: start one with `run`, list them with `runs`, look at one with `show`."""
+
+from collections.abc import Container
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from blocks.catalogue import Catalogue
+from engine.durations import parse_duration
+from engine.explain import explain
+from engine.run import WorkflowRun, present
+from engine.statuses import RunStatus
+from icefloe.cli.app import ByOption, Session, TenantOption, acting, command
+from icefloe.cli.drawing import STYLES, draw_run
+from icefloe.cli.failures import CommandError, UsageError
+from icefloe.cli.following import NO_ENGINE, follow, is_engine_alive
+from icefloe.cli.given import find_run, read_pairs, read_payload, read_since, read_value
+from icefloe.cli.terminal import Terminal
+from icefloe.cli.wording import ago, printable, span
+from icefloe.identifiers import new_id
+from store.protocol import NewRun, RunQuery, RunSummary, Store
+
+PANEL = "Runs"
+
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="The run's id, or as much of its beginning as no other has")
+]
+
+
+@command(PANEL)
+def run(  # noqa: PLR0913 - a command's options
+    session: Session,
+    workflow: Annotated[str, typer.Argument(metavar="WORKFLOW", help="The name of a saved workflow")],
+    *,
+    inputs: Annotated[str, typer.Option(metavar="JSON|@FILE", help="What the workflow takes, as JSON")] = "{}",
+    id_: Annotated[
+        str | None,
+        typer.Option("--id", metavar="ID", help="Name the run: the same request under one id starts it once"),
+    ] = None,
+    version: Annotated[int | None, typer.Option(min=1, help="Of the workflow; default: the latest")] = None,
+    by: ByOption = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Label the run; may be repeated")] = None,
+    tenant: TenantOption = "default",
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Show its progress until it has ended; 1 if it doesn't succeed")
+    ] = False,
+    timeout: Annotated[str | None, typer.Option(metavar="DURATION", help="Stop waiting after that: 30s, 5m")] = None,
+) -> None:
+    """Start a run of a workflow."""
+    seconds = _seconds(timeout, wait=wait)
+    given = read_payload(inputs, "--inputs")
+    if not isinstance(given, dict):
+        raise CommandError("INVALID", f"--inputs: a run's inputs are a JSON object, not {_kind(given)}")
+    request = NewRun(
+        id=new_id() if id_ is None else id_,
+        workflow=workflow,
+        inputs=given,
+        version=version,
+        requested_by=acting(by),
+        labels=read_pairs(label or (), "--label"),
+        tenant=tenant,
+    )
+    with session.store() as store:
+        creation = store.create([request])[0]
+        if creation.run is None:
+            raise CommandError("REFUSED", "the run can't be started", faults=creation.faults)
+        _tell_started(session.terminal, creation.run, is_new=creation.outcome == "created")
+        if wait:
+            _wait(session.terminal, store, creation.run, seconds, timeout)
+            return
+        session.terminal.give(
+            {
+                "id": creation.id,
+                "workflow": creation.run.workflow,
+                "version": creation.run.plan.workflow.version,
+                "status": creation.run.status,
+                "new": creation.outcome == "created",
+            }
+        )
+        if not is_engine_alive(store):
+            session.terminal.remark(NO_ENGINE)
+
+
+@command(PANEL)
+def runs(  # noqa: PLR0913 - a command's options
+    session: Session,
+    *,
+    workflow: Annotated[str | None, typer.Option(metavar="NAME", help="Only runs of this workflow")] = None,
+    status: Annotated[
+        list[RunStatus] | None, typer.Option(help="Only runs that stand so; may be repeated", case_sensitive=False)
+    ] = None,
+    by: Annotated[str | None, typer.Option(metavar="NAME", help="Only runs that this person asked for")] = None,
+    input_: Annotated[
+        list[str] | None,
+        typer.Option("--input", metavar="KEY=VALUE", help="Only runs with this input; may be repeated"),
+    ] = None,
+    since: Annotated[str | None, typer.Option(metavar="WHEN", help="Only runs since then: 2h, 7d, or a moment")] = None,
+    tenant: TenantOption = "default",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most")] = 50,
+    cursor: Annotated[
+        str | None, typer.Option(metavar="CURSOR", help="Go on behind the page that ended with this")
+    ] = None,
+) -> None:
+    """List runs, the newest first."""
+    with session.store() as store:
+        now = store.now()
+        query = RunQuery(
+            tenant=tenant,
+            workflow=workflow,
+            statuses=frozenset(status or ()),
+            requested_by=by,
+            inputs={key: read_value(value) for key, value in read_pairs(input_ or (), "--input").items()},
+            created_after=None if since is None else read_since(since, now),
+            limit=limit,
+            cursor=cursor,
+        )
+        try:
+            page = store.find(query)
+        except ValueError as error:
+            raise UsageError(f"--cursor: {error}") from error
+    for one in page.runs:
+        session.terminal.give({**one._asdict(), "error": None if one.error is None else one.error._asdict()})
+    if page.cursor is not None:
+        session.terminal.give({"cursor": page.cursor})
+    if not page.runs:
+        session.terminal.show("there are no such runs")
+        return
+    session.terminal.table(
+        ("RUN", "WORKFLOW", "STATUS", "BY", "AGE", "TOOK", "ERROR"), (_row(one, now) for one in page.runs)
+    )
+    if page.cursor is not None:
+        session.terminal.remark(f"there are more: --cursor {page.cursor}")
+
+
+@command(PANEL)
+def show(
+    session: Session,
+    name: RunArgument,
+    *,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing it until it has ended")] = False,
+) -> None:
+    """Show a run: its tasks, and what they wait for."""
+    types = Catalogue.load()
+    with session.store() as store:
+        found = find_run(store, name)
+        if watch:
+            found = follow(session.terminal, store, found, types)
+        else:
+            session.terminal.show(*draw_run(session.terminal.out, found, store.now(), types, store.journal(found.id)))
+        session.terminal.give(_document(store, found, types))
+
+
+def _wait(terminal: Terminal, store: Store, started: WorkflowRun, seconds: float | None, timeout: str | None) -> None:
+    types = Catalogue.load()
+    try:
+        ended = follow(terminal, store, started, types, seconds)
+    except KeyboardInterrupt:
+        terminal.remark(f"no longer waiting; the run goes on: icefloe show {started.id} --watch")
+        raise
+    terminal.give(_document(store, ended, types))
+    if not ended.is_final:
+        raise CommandError("STILL_RUNNING", f"run {ended.id} is still {ended.status} after {timeout}; it goes on")
+    if ended.status is not RunStatus.SUCCESS:
+        reason = f": {ended.error.code}: {ended.error.message}" if ended.error is not None else ""
+        raise CommandError(f"RUN_{ended.status}", f"run {ended.id} ended {ended.status}{reason}")
+    terminal.show(Text.assemble("ended ", (ended.status, STYLES[ended.status]), f" after {_took(ended)}"))
+
+
+def _tell_started(terminal: Terminal, run: WorkflowRun, *, is_new: bool) -> None:
+    what = f" of {run.workflow} version {run.plan.workflow.version}"
+    tail = " is started" if is_new else " was started before by the same request; nothing was started twice"
+    terminal.show(Text.assemble("run ", (printable(run.id), "bold"), what, tail))
+
+
+def _document(store: Store, run: WorkflowRun, types: Container[str]) -> dict[str, Any]:
+    """A run as programs see it: its document, with what it waits for."""
+    journal = store.journal(run.id)
+    waiting = [one.document() for one in explain(run, store.now(), types, journal)]
+    return {**present(run, journal), "explanations": waiting}
+
+
+def _row(one: RunSummary, now: float) -> tuple[Text | str, ...]:
+    took = "" if one.finished_at is None else span(one.finished_at - one.created_at)
+    return (
+        Text(printable(one.id), style="bold"),
+        f"{one.workflow}@{one.version}",
+        Text(one.status, style=STYLES[one.status]),
+        one.requested_by or "",
+        ago(one.created_at, now).removesuffix(" ago"),
+        took,
+        one.error.code if one.error is not None else "",
+    )
+
+
+def _took(run: WorkflowRun) -> str:
+    return span((run.finished_at or run.updated_at) - run.created_at)
+
+
+def _seconds(timeout: str | None, *, wait: bool) -> float | None:
+    if timeout is None:
+        return None
+    if not wait:
+        raise UsageError("--timeout is how long to wait, so it needs --wait")
+    try:
+        return parse_duration(timeout)
+    except ValueError as error:
+        raise UsageError(f"--timeout: {error}") from error
+
+
+def _kind(value: Any) -> str:
+    return {list: "a list", str: "a string", type(None): "null", bool: "true or false"}.get(type(value), "a number")

@@ -1,0 +1,83 @@
+"""Where a command's words go: results to standard output, errors and remarks to standard error, or all of it as JSON.
+
+With `--json` standard output has nothing but JSON, one value a line, all ASCII: no text in it can command a terminal.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from icefloe.cli.failures import CommandError
+from icefloe.cli.wording import printable
+
+_UNBOUNDED = 100_000  # columns of what nobody watches: a pipe gets whole lines
+
+
+class Terminal:
+    """Both streams of a command. `json` says that a program reads them; `live` that a person watches them change."""
+
+    def __init__(self, *, json: bool = False) -> None:
+        self.json = json
+        self.out = _console(sys.stdout)
+        self.err = _console(sys.stderr)
+        self.live = not json and sys.stdout.isatty() and not self.out.is_dumb_terminal
+
+    def show(self, *parts: RenderableType) -> None:
+        """Show a person something; nothing with `--json`."""
+        if not self.json:
+            for part in parts:
+                self.out.print(part, soft_wrap=isinstance(part, Text | str))
+
+    def complain(self, *parts: RenderableType) -> None:
+        """Show a person something on standard error; nothing with `--json`."""
+        if not self.json:
+            for part in parts:
+                self.err.print(part, soft_wrap=isinstance(part, Text | str))
+
+    def give(self, document: Any) -> None:
+        """Give a program a JSON value; nothing without `--json`."""
+        if self.json:
+            _write_line(sys.stdout, document)
+
+    def remark(self, sentence: str) -> None:
+        """Tell something that is not the result: on standard error."""
+        if self.json:
+            _write_line(sys.stderr, {"remark": sentence})
+        else:
+            self.err.print(Text(printable(sentence), style="yellow"), soft_wrap=True)
+
+    def fail(self, error: CommandError) -> None:
+        """Tell why the command failed, and everything that is wrong with what it was given: on standard error."""
+        if self.json:
+            _write_line(sys.stderr, error.document())
+            return
+        faults = [printable(fault) for fault in error.faults]
+        sentence = ": ".join((printable(error.message), *faults[:1])) if len(faults) < 2 else printable(error.message)  # noqa: PLR2004
+        self.complain(Text.assemble(("error: ", "bold red"), sentence))
+        if len(faults) > 1:
+            self.complain(*(Text(f"  {fault}") for fault in faults))
+
+    def table(self, headings: Sequence[str], rows: Iterable[Sequence[Text | str]]) -> None:
+        """Show rows in columns; where it is too narrow, the longest are cut."""
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        for heading in headings:
+            table.add_column(heading, no_wrap=True, overflow="ellipsis")
+        for row in rows:
+            table.add_row(*(one if isinstance(one, Text) else Text(printable(one)) for one in row))
+        self.show(table)
+
+
+def _console(stream: TextIO) -> Console:
+    return Console(
+        file=stream, width=None if stream.isatty() else _UNBOUNDED, highlight=False, markup=False, emoji=False
+    )
+
+
+def _write_line(stream: TextIO, document: Any) -> None:
+    stream.write(json.dumps(document, separators=(",", ":"), default=str) + "\n")
+    stream.flush()
