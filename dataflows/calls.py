@@ -45,25 +45,25 @@ ENDED_AT_ONCE = 1000
 class Call:
     """One call of a block. `claim` is recorded, or (`unclaimed`: of a pure block) will be with the result.
 
-    `ended` says that its result is known and no other will count, `placed` that it takes a slot of its type.
+    `timeout` is in seconds. `ended` says that its result is known and no other will count, `placed` that it takes a
+    slot of its type.
     """
 
-    __slots__ = ("claim", "dispatch", "ended", "placed", "unclaimed")
+    __slots__ = ("claim", "dispatch", "ended", "placed", "run_id", "task", "timeout", "type", "unclaimed")
 
     def __init__(self, dispatch: Dispatch, claim: TaskClaimed, *, unclaimed: bool) -> None:
         self.dispatch = dispatch
+        self.run_id = dispatch.run.id
+        self.task = dispatch.task
+        self.type = dispatch.type
+        self.timeout = dispatch.run.plan.tasks[dispatch.task].timeout
         self.claim = claim
         self.unclaimed = unclaimed
         self.ended = False
         self.placed = True
 
     def __str__(self) -> str:
-        return f"{self.dispatch.run.id}/{self.dispatch.task}"
-
-    @property
-    def timeout(self) -> float | None:
-        """Seconds that the attempt may take."""
-        return self.dispatch.run.plan.tasks[self.dispatch.task].timeout
+        return f"{self.run_id}/{self.task}"
 
 
 class Finished(NamedTuple):
@@ -106,7 +106,7 @@ class Calls:
     def expect(self, dispatch: Dispatch, claim: TaskClaimed, *, unclaimed: bool) -> Call:
         """A call that is about to be claimed; a slot was taken for it."""
         call = Call(dispatch, claim, unclaimed=unclaimed)
-        self._table[dispatch.run.id, dispatch.task] = call
+        self._table[call.run_id, call.task] = call
         return call
 
     def start(self, type_: str, calls: list[Call]) -> None:
@@ -122,7 +122,7 @@ class Calls:
 
     def forget(self, call: Call) -> None:
         """The call was refused its claim, or its result is recorded."""
-        key = call.dispatch.run.id, call.dispatch.task
+        key = call.run_id, call.task
         if self._table.get(key) is call:
             del self._table[key]
         if not call.ended:
@@ -145,8 +145,8 @@ class Calls:
             with self._lock:
                 call = heappop(self._deadlines)[2]
             message = f"the attempt took longer than its timeout of {call.timeout:g} s"
-            result = TaskTimedOut(call.dispatch.task, call.claim.token, message, attempt_over=True)
-            if self._end(call, result) and self._workers[call.dispatch.type].abandon(call):
+            result = TaskTimedOut(call.task, call.claim.token, message, attempt_over=True)
+            if self._end(call, result) and self._workers[call.type].abandon(call):
                 self._vacate(call)
 
     def unstick(self) -> None:
@@ -157,7 +157,7 @@ class Calls:
 
     def give_back(self, call: Call) -> None:
         """End a call without a result; it will be made again, under another claim."""
-        if self._end(call, TaskReleased(call.dispatch.task, call.claim.token)):
+        if self._end(call, TaskReleased(call.task, call.claim.token)):
             self._vacate(call)
 
     def give_back_all(self) -> None:
@@ -179,7 +179,7 @@ class Calls:
         with self._lock:
             placed, call.placed = call.placed, False
         if placed:
-            self.slots.give(call.dispatch.type)
+            self.slots.give(call.type)
 
     def _prepare(self, call: Call) -> Any:
         """What to call; raises what keeps it from being called. Runs on the worker's thread, as does `_done`."""
@@ -207,7 +207,7 @@ class Calls:
 
 def _recordable(call: Call, found: Outcome) -> Result:
     """The transition that an outcome proposes."""
-    task, token = call.dispatch.task, call.claim.token
+    task, token = call.task, call.claim.token
     claim = call.claim if call.unclaimed else None
     match found:
         case Succeeded(outputs):

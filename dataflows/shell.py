@@ -185,7 +185,7 @@ class Shell:
         refused = set()
         for (run_id, call), answer in zip(asked, answers, strict=True):
             if isinstance(answer.outcome, Rejected):
-                log.debug("claim_refused", run_id=run_id, task=call.dispatch.task, reason=answer.outcome.reason)
+                log.debug("claim_refused", run_id=run_id, task=call.task, reason=answer.outcome.reason)
                 self.calls.forget(call)
                 refused.add(call)
         return [one for one in calls if one[1] not in refused] if refused else calls

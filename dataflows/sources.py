@@ -149,7 +149,7 @@ class Completions(_Polled[tuple[str, Finished]]):
         if shell.stopping and not len(calls):
             raise StopIteration
         calls.overdue()
-        return [(one.call.dispatch.run.id, one) for one in calls.ended(shell.pause())]
+        return [(one.call.run_id, one) for one in calls.ended(shell.pause())]
 
 
 class Source(DynamicSource[T]):

@@ -17,7 +17,7 @@ Run it with `icefloe engine`, or with `python -m bytewax.run dataflows.workflows
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from dataflows.branches import branch
+from dataflows.branches import branch, by_type
 from dataflows.orchestrate import Orchestrator, is_call
 from dataflows.process import open_shell
 from dataflows.shell import Shell
@@ -39,7 +39,7 @@ def workflows(shell: Shell) -> Dataflow:
     decided = op.branch("calls", moves, is_call)
 
     claimed = op.flat_map_batch("claim", decided.trues, shell.claim)
-    work = op.merge("work", claimed, completions)
+    work = op.flat_map_batch("by type", op.merge("work", claimed, completions), by_type)
     results = [op.flat_map_batch(type_, work, branch(shell, type_)) for type_ in shell.catalogue]
 
     transitions = op.merge("transitions", decided.falses, *results)
