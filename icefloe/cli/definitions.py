@@ -13,9 +13,19 @@ from engine.validation import Report, read_workflow
 from icefloe.cli.app import ByOption, Session, TenantOption, acting, command
 from icefloe.cli.failures import CommandError
 from icefloe.cli.given import read_file
-from icefloe.cli.wording import ago, count, printable
+from icefloe.cli.tables import Column
+from icefloe.cli.wording import age, count, printable
 
 PANEL = "Workflows"
+
+_COLUMNS = (
+    Column("WORKFLOW"),
+    Column("VERSION", right=True),
+    Column("TASKS", right=True),
+    Column("BY", elastic=True),
+    Column("AGE", right=True),
+    Column("DESCRIPTION", elastic=True),
+)
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Workflow documents (JSON); - is standard input")]
 
@@ -63,7 +73,8 @@ def save(session: Session, files: Files, *, by: ByOption = None) -> None:
     """
     checked = _check(files)
     for one in checked:
-        session.terminal.complain(*_complaints(one))
+        if one.report.workflow is None:
+            session.terminal.complain(*_complaints(one))
     _refuse_invalid(checked, "; nothing was saved", tell=session.terminal.json)
     with session.store(create=True) as store:
         for one in checked:
@@ -73,7 +84,9 @@ def save(session: Session, files: Files, *, by: ByOption = None) -> None:
             is_new = before is None or before.version != saved.version
             session.terminal.give({"file": one.file, "workflow": saved.name, "version": saved.version, "new": is_new})
             done = "saved as version" if is_new else "is already version"
-            session.terminal.show(Text.assemble((saved.name, "bold"), f" {done} {saved.version}"))
+            warned = len(one.report.warnings)
+            hint = f" ({count(warned, 'warning')}: icefloe validate {one.file})" if warned and is_new else ""
+            session.terminal.show(Text.assemble((saved.name, "bold"), f" {done} {saved.version}", (hint, "yellow")))
 
 
 @command(PANEL)
@@ -96,14 +109,14 @@ def workflows(session: Session, *, tenant: TenantOption = "default") -> None:
         session.terminal.show("no workflows are saved yet: `icefloe save FILE` does that")
         return
     session.terminal.table(
-        ("WORKFLOW", "VERSION", "TASKS", "BY", "SAVED", "DESCRIPTION"),
+        _COLUMNS,
         (
             (
                 Text(one.name, style="bold"),
-                Text(str(one.version), justify="right"),
-                Text(str(len(one.dag.tasks)), justify="right"),
+                str(one.version),
+                str(len(one.dag.tasks)),
                 one.created_by or "",
-                ago(one.created_at, now) if one.created_at is not None else "",
+                age(one.created_at, now) if one.created_at is not None else "",
                 one.description,
             )
             for one in saved

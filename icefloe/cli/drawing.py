@@ -5,7 +5,7 @@
 ◐ ask        APPROVAL      WAITING   3 min
     waits for olga to decide · since 16:40:11 (3 min ago) · until 2026-11-29 16:40 (in 6 d 23 h)
 ○ tell       NOTIFICATION  PENDING
-    waits for low-risk.SUCCESS || ask.SUCCESS · since 16:40:11 (3 min ago)
+    waits for ask.SUCCESS
 """
 
 import json
@@ -13,13 +13,14 @@ from collections.abc import Container, Iterator, Sequence
 from heapq import heappop, heappush
 from typing import Any, Final
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from engine.explain import Explanation, explain, why_omitted
 from engine.run import JournalEntry, TaskState, WorkflowRun
 from engine.statuses import FINAL_TASK, RunStatus, TaskStatus
+from icefloe.cli.tables import cell
 from icefloe.cli.wording import ago, moment, printable, shortened, span
 
 STYLES: Final = {
@@ -48,7 +49,6 @@ _MARKS: Final = {
 _STATUS_WIDTH: Final = max(map(len, TaskStatus))
 _TIMES_WIDTH: Final = 30
 _MOST_TEXT: Final = 600
-_MOST_JSON: Final = 200
 
 
 def draw_run(
@@ -81,12 +81,12 @@ def draw_tasks(
         style = STYLES[task.status]
         cells: list[str | tuple[str, str]] = [
             (f"{_MARKS[task.status]} ", style),
-            (_cell(name, name_width), "bold"),
+            (cell(name, name_width), "bold"),
             "  ",
         ]
         if type_width:
-            cells += [(_cell(types[name], type_width), "dim"), "  "]
-        cells += [(_cell(task.status, _STATUS_WIDTH), style), "  ", _times(run, name, task, at)]
+            cells += [(cell(types[name], type_width), "dim"), "  "]
+        cells += [(cell(task.status, _STATUS_WIDTH), style), "  ", _times(run, name, task, at)]
         line = Text.assemble(*cells)
         line.rstrip()
         yield line
@@ -115,9 +115,7 @@ def _header(console: Console, run: WorkflowRun, at: float, explanation: Explanat
         facts.append(("labels", ", ".join(f"{key}={value}" for key, value in run.labels.items())))
     facts += [(name, _compact(value)) for name, value in (("inputs", run.inputs), ("outputs", run.outputs)) if value]
     for name, value in facts:
-        yield from _wrapped(
-            console, Text.assemble((f"{name:<11}", "dim"), shortened(printable(value), _MOST_TEXT)), 2, 11
-        )
+        yield Text.assemble("  ", (f"{name:<11}", "dim"), shortened(printable(value), max(console.width - 13, 40)))
     if explanation is not None:
         style = STYLES[run.status]
         label = "paused" if run.status is RunStatus.PAUSED else "because"
@@ -152,7 +150,10 @@ def _details(
     if omitted:
         yield _line(omitted, "dim")
     if explanation is not None:
-        yield _line(_with_times(explanation, at), STYLES[task.status] if explanation.kind != "tasks" else "dim")
+        if explanation.kind == "tasks":  # for which the other tasks' lines say since when
+            yield _line(explanation.sentence, "dim")
+        else:
+            yield _line(_with_times(explanation, at), STYLES[task.status])
 
 
 def _decision(one: dict[str, Any]) -> Text:
@@ -183,12 +184,8 @@ def _wrapped(console: Console, text: Text, indent: int, hanging: int = 0) -> Ite
         yield Text.assemble(" " * (indent + (hanging if number else 0)), line)
 
 
-def _cell(text: str, width: int) -> str:
-    return set_cell_size(text, width) if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
-
-
 def _compact(value: Any) -> str:
-    return shortened(json.dumps(value, ensure_ascii=False, separators=(", ", ": ")), _MOST_JSON)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _in_order(run: WorkflowRun) -> Iterator[str]:

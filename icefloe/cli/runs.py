@@ -1,6 +1,6 @@
 """Commands about runs: start one with `run`, list them with `runs`, look at one with `show`."""
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import Annotated, Any
 
 import typer
@@ -16,12 +16,24 @@ from icefloe.cli.drawing import STYLES, draw_run
 from icefloe.cli.failures import CommandError, UsageError
 from icefloe.cli.following import NO_ENGINE, follow, is_engine_alive
 from icefloe.cli.given import find_run, read_pairs, read_payload, read_since, read_value
+from icefloe.cli.tables import Column
 from icefloe.cli.terminal import Terminal
-from icefloe.cli.wording import ago, printable, span
+from icefloe.cli.wording import age, printable, span
 from icefloe.identifiers import new_id
 from store.protocol import NewRun, RunQuery, RunSummary, Store
 
 PANEL = "Runs"
+_WIDE = 120  # columns that have room for whole ids
+_SHORT_ID = 8
+_COLUMNS = (
+    Column("RUN"),
+    Column("WORKFLOW", elastic=True),
+    Column("STATUS"),
+    Column("BY", elastic=True),
+    Column("AGE", right=True),
+    Column("TOOK", right=True),
+    Column("ERROR", elastic=True),
+)
 
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="The run's id, or as much of its beginning as no other has")
@@ -126,9 +138,8 @@ def runs(  # noqa: PLR0913 - a command's options
     if not page.runs:
         session.terminal.show("there are no such runs")
         return
-    session.terminal.table(
-        ("RUN", "WORKFLOW", "STATUS", "BY", "AGE", "TOOK", "ERROR"), (_row(one, now) for one in page.runs)
-    )
+    shorter = _shortening(session.terminal, [one.id for one in page.runs])
+    session.terminal.table(_COLUMNS, [_row(one, shorter(one.id), now) for one in page.runs])
     if page.cursor is not None:
         session.terminal.remark(f"there are more: --cursor {page.cursor}")
 
@@ -180,14 +191,24 @@ def _document(store: Store, run: WorkflowRun, types: Container[str]) -> dict[str
     return {**present(run, journal), "explanations": waiting}
 
 
-def _row(one: RunSummary, now: float) -> tuple[Text | str, ...]:
+def _shortening(terminal: Terminal, ids: list[str]) -> Callable[[str], str]:
+    """How to show ids: as they are, or where there is no room for that, as much of them as tells them apart."""
+    if terminal.out.width >= _WIDE:
+        return str
+    length = _SHORT_ID
+    while len({one[:length] for one in ids}) < len(ids):
+        length += 1
+    return lambda one: one[:length]
+
+
+def _row(one: RunSummary, shown: str, now: float) -> tuple[Text | str, ...]:
     took = "" if one.finished_at is None else span(one.finished_at - one.created_at)
     return (
-        Text(printable(one.id), style="bold"),
+        Text(printable(shown), style="bold"),
         f"{one.workflow}@{one.version}",
         Text(one.status, style=STYLES[one.status]),
         one.requested_by or "",
-        ago(one.created_at, now).removesuffix(" ago"),
+        age(one.created_at, now),
         took,
         one.error.code if one.error is not None else "",
     )

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
 from rich.console import Console, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from icefloe.cli.failures import CommandError
+from icefloe.cli.tables import Column, lines_of
 from icefloe.cli.wording import printable
 
 _UNBOUNDED = 100_000  # columns of what nobody watches: a pipe gets whole lines
@@ -62,14 +62,9 @@ class Terminal:
         if len(faults) > 1:
             self.complain(*(Text(f"  {fault}") for fault in faults))
 
-    def table(self, headings: Sequence[str], rows: Iterable[Sequence[Text | str]]) -> None:
-        """Show rows in columns; where it is too narrow, the longest are cut."""
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-        for heading in headings:
-            table.add_column(heading, no_wrap=True, overflow="ellipsis")
-        for row in rows:
-            table.add_row(*(one if isinstance(one, Text) else Text(printable(one)) for one in row))
-        self.show(table)
+    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Text | str]]) -> None:
+        """Show rows in columns."""
+        self.show(*lines_of(columns, rows, self.out.width))
 
 
 def _console(stream: TextIO) -> Console:

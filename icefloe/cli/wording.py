@@ -51,6 +51,11 @@ def shortened(text: str, most: int = _MOST_CHARS) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def age(at: float, now: float) -> str:
+    """How old something is, roughly: `3 min`, `2 d`."""
+    return " ".join(span(now - at).split()[:2])
+
+
 def count(number: int, noun: str) -> str:
     """`1 task`, `2 tasks`."""
     return f"{number:,} {noun}{'s' * (number != 1)}"
