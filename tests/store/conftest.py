@@ -1,0 +1,73 @@
+"""The stores that the behavioural suite runs on: one more is one more line in `STORES`.
+
+What a store must do stands in `test_*.py` without a store's name in it, and asks for the fixture `place` or `store`.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from store.protocol import Store
+from store.sqlite import SqliteStore
+from tests.store.driver import Clock, Player, check, states
+
+STORES: Final[dict[str, Callable[[Path, Clock], Store]]] = {
+    "sqlite": lambda folder, clock: SqliteStore(folder / "icefloe.db", clock=clock, luck=lambda: 0.5),
+}
+
+
+class Place:
+    """Where one store's data lies: it can be opened several times, as several processes would do."""
+
+    def __init__(self, opener: Callable[[Path, Clock], Store], folder: Path) -> None:
+        self.clock = Clock()
+        self._opener = opener
+        self._folder = folder
+        self._opened: list[Store] = []
+
+    def open(self) -> Store:
+        """A store object of its own."""
+        store = self._opener(self._folder, self.clock)
+        self._opened.append(store)
+        return store
+
+    def end(self, store: Store) -> None:
+        """End the process that has this store object."""
+        self._opened.remove(store)
+        store.close()
+
+    def close(self) -> None:
+        """Check what must hold, as a store object that remembers nothing sees it, and close all."""
+        fresh = self.open()
+        check(fresh)
+        ids = {change.id for change in fresh.changes(0, limit=100_000).changes if change.entity == "run"}
+        for store in self._opened[:-1]:
+            assert states(store, ids) == states(fresh, ids)
+        for store in self._opened:
+            store.close()
+
+
+@pytest.fixture(params=STORES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    place = Place(STORES[request.param], tmp_path)
+    yield place
+    place.close()
+
+
+@pytest.fixture
+def clock(place: Place) -> Clock:
+    return place.clock
+
+
+@pytest.fixture
+def store(place: Place) -> Store:
+    return place.open()
+
+
+@pytest.fixture
+def engine(store: Store) -> Player:
+    """A registered engine."""
+    store.register("engine-1", 30.0)
+    return Player(store)

@@ -1,0 +1,107 @@
+"""The feed tells every change once, in order, to whoever asks, from wherever they were."""
+
+import pytest
+
+from engine.transitions import RunCancelled, load_transition
+from store.protocol import Store
+from tests.store.conftest import Place
+from tests.store.driver import Player, workflow
+
+
+@pytest.fixture
+def player(engine: Player) -> Player:
+    engine.store.save_workflow(workflow())
+    return engine
+
+
+def test_an_empty_store_has_an_empty_feed(store: Store) -> None:
+    assert store.changes(0) == ([], 0)
+    assert store.position() == 0
+
+
+def test_the_feed_is_the_journal_with_payloads(player: Player) -> None:
+    player.start(requested_by="olga")
+    token = player.claim("a")
+    claim = player.store.changes(0).changes[-1]
+    player.do(load_transition({"type": "TaskSucceeded", "task": "a", "token": token, "outputs": {"n": 1}}))
+    player.do(RunCancelled("enough"), by="ivan")
+    told = [change for change in player.store.changes(0).changes if change.entity == "run"]
+    assert [change.entry for change in told] == player.store.journal("r")
+    assert [change.by for change in told] == ["olga", None, None, "ivan"]
+    assert claim.transition is not None
+    assert (claim.transition["type"], claim.transition["token"]) == ("TaskClaimed", token)
+    assert told[2].transition == {"type": "TaskSucceeded", "task": "a", "token": token, "outputs": {"n": 1}}
+    assert told[3].transition == {"type": "RunCancelled", "reason": "enough"}
+
+
+def test_a_transition_of_the_feed_can_be_read_back(player: Player) -> None:
+    player.start()
+    player.finish()
+    for change in player.store.changes(0).changes:
+        if change.transition is not None:
+            assert type(load_transition(change.transition)).__name__ == change.transition["type"]
+
+
+def test_reading_goes_on_where_it_ended(player: Player) -> None:
+    for number in range(5):
+        player.finish(player.start(f"r{number}").id)
+    whole = player.store.changes(0, limit=10_000)
+    pieces, position = [], 0
+    while (page := player.store.changes(position, limit=3)).changes:
+        assert len(page.changes) <= 3
+        pieces += page.changes
+        position = page.position
+    assert pieces == whole.changes
+    assert position == whole.position == player.store.position()
+
+
+def test_a_change_that_comes_after_the_end_was_read_is_told_next(player: Player) -> None:
+    end = player.store.changes(0).position
+    player.start()
+    assert [change.id for change in player.store.changes(end).changes] == ["r"]
+
+
+def test_an_owner_can_leave_out_what_it_wrote_itself(place: Place, player: Player) -> None:
+    people = Player(place.open())
+    before = player.store.position()
+    people.start("theirs")
+    player.start("own")
+    people.do(RunCancelled(), "own")
+    page = player.store.changes(before, excluding="engine-1")
+    assert [(change.id, change.revision) for change in page.changes] == [("theirs", 1), ("own", 2)]
+    assert page.position == player.store.position()
+    assert len(player.store.changes(before).changes) == 3
+
+
+def test_the_position_passes_over_what_was_left_out(player: Player) -> None:
+    before = player.store.position()
+    player.start()
+    player.finish()
+    assert player.store.changes(before, excluding="engine-1") == ([], player.store.position())
+
+
+def test_an_owner_nobody_knows_leaves_nothing_out(player: Player) -> None:
+    assert player.store.changes(0, excluding="nobody") == player.store.changes(0)
+
+
+def test_whoever_is_ahead_of_the_feed_is_set_back_to_its_end(player: Player) -> None:
+    assert player.store.changes(10_000) == ([], player.store.position())
+
+
+def test_a_write_of_somebody_else_is_noticed_and_an_own_one_is_not(place: Place, player: Player) -> None:
+    other = place.open()
+    player.store.changed()
+    assert not player.store.changed()
+    player.start()
+    assert not player.store.changed()
+    Player(other).do(RunCancelled())
+    assert player.store.changed()
+    assert not player.store.changed()
+
+
+def test_a_wake_up_in_vain_is_not_told(player: Player) -> None:
+    player.start()
+    before = player.store.position()
+    player.store.wake_active()
+    assert len(player.store.wake(10)) == 1
+    assert player.store.position() == before
