@@ -94,13 +94,19 @@ def clear_away(database: Path, owner: str) -> None:
 
 
 def enter(connection: sqlite3.Connection, owner: str, alive_until: float, newest: int) -> tuple[int, int]:
-    """Add a living owner. Gives its number, and how far those before it have read the feed, whose end is `newest`."""
+    """Add a living owner. Gives its number, and how far those before it have read the feed, whose end is `newest`.
+
+    Raises:
+        StoreError: there was an owner of this name.
+    """
     (position,) = connection.execute("SELECT coalesce(max(position), 0) FROM owners").fetchone()
-    cursor = connection.execute(
-        "INSERT INTO owners (id, alive_until, dead, position) VALUES (?, ?, 0, ?)",
+    entered = connection.execute(
+        "INSERT INTO owners (id, alive_until, dead, position) VALUES (?, ?, 0, ?) ON CONFLICT DO NOTHING RETURNING number",
         (owner, alive_until, min(position, newest)),
-    )
-    return int(cursor.lastrowid or 0), position
+    ).fetchone()
+    if entered is None:
+        raise StoreError(f"owner {owner!r} has lived before: each start of an engine needs a new one")
+    return int(entered[0]), position
 
 
 def prolong(connection: sqlite3.Connection, owner: str, alive_until: float, position: int) -> bool:
