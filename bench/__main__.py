@@ -1,6 +1,7 @@
 """The command line of the benchmarks: `python -m bench [WORKLOAD|all] [--json]`; see bench/README.md."""
 
 import json
+import signal
 import sys
 from argparse import ArgumentParser, Namespace
 from contextlib import closing
@@ -65,4 +66,5 @@ def _line(name: str, figures: Figures) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # so that no engine stays behind
     sys.exit(main())
