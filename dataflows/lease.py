@@ -79,9 +79,11 @@ class Lease:
 
     def _keep(self) -> None:
         next_beat = monotonic() + self._seconds / BEATS_PER_LEASE
+        noted = self._position()
         while not self._end.wait(min(LOOK_SECONDS, self._seconds / BEATS_PER_LEASE)):
             try:
-                if monotonic() >= next_beat:
+                if monotonic() >= next_beat or noted != self._position():
+                    noted = self._position()  # who comes after a crash need not read all of it again
                     next_beat = monotonic() + self._seconds / BEATS_PER_LEASE
                     self._beat()
                 self._bury()
