@@ -5,6 +5,8 @@ from typing import Final
 
 from store.protocol import StoreError, StoreUnavailable
 
+READ_ONLY: Final = "{where} is read-only: let this user write to the file and its directory"
+
 # By kind (https://www.sqlite.org/rescode.html): {where} is the path of the file, {error} what SQLite says.
 _LATER: Final = {
     sqlite3.SQLITE_BUSY: "{where} is locked: another process has been writing for too long; try again",
@@ -12,7 +14,7 @@ _LATER: Final = {
     sqlite3.SQLITE_IOERR: "{where} can't be read or written just now ({name}): check the disk",
 }
 _NEVER: Final = {
-    sqlite3.SQLITE_READONLY: "{where} is read-only: let this user write to the file and its directory",
+    sqlite3.SQLITE_READONLY: READ_ONLY,
     sqlite3.SQLITE_CANTOPEN: "{where} can't be opened: let this user write to the file and its directory",
     sqlite3.SQLITE_NOTADB: "{where} is not a SQLite database: name another file in ICEFLOE_STORE",
     sqlite3.SQLITE_CORRUPT: "{where} is damaged ({error}): stop what uses it, and restore a backup",

@@ -21,7 +21,7 @@ from urllib.parse import quote
 import structlog
 
 from store.protocol import StoreError
-from store.sqlite.errors import explain, primary_code
+from store.sqlite.errors import READ_ONLY, explain, primary_code
 from store.sqlite.schema import prepare
 
 BUSY_SECONDS: Final = 5.0
@@ -165,11 +165,13 @@ def _see_to_place(path: Path, *, create: bool) -> None:
     try:
         if create:
             path.parent.mkdir(parents=True, exist_ok=True)
-        missing = not create and not path.exists()
+        there = path.exists()
     except OSError as error:
         raise StoreError(f"{path} is out of reach ({error.strerror}): check the path and who may enter it") from error
-    if missing:
+    if not there and not create:
         raise StoreError(f"there is no store at {path}: start an engine first, or name another file in ICEFLOE_STORE")
+    if there and not os.access(path, os.W_OK, effective_ids=True):  # SQLite would open it, and only read
+        raise StoreError(READ_ONLY.format(where=path))
 
 
 def _end(connection: sqlite3.Connection) -> None:

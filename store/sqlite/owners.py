@@ -101,7 +101,8 @@ def enter(connection: sqlite3.Connection, owner: str, alive_until: float, newest
     """
     (position,) = connection.execute("SELECT coalesce(max(position), 0) FROM owners").fetchone()
     entered = connection.execute(
-        "INSERT INTO owners (id, alive_until, dead, position) VALUES (?, ?, 0, ?) ON CONFLICT DO NOTHING RETURNING number",
+        "INSERT INTO owners (id, alive_until, dead, position) VALUES (?, ?, 0, ?)"
+        " ON CONFLICT DO NOTHING RETURNING number",
         (owner, alive_until, min(position, newest)),
     ).fetchone()
     if entered is None:

@@ -1,4 +1,4 @@
-"""What the embedded store reads without changing anything: workflows, lists of runs, the journal and the feed.
+"""What the embedded store reads and gives as it is: the feed, the journal, lists and counts of runs.
 
 Runs are found newest first. A cursor is the place of the last one shown, so runs that come in meanwhile move nothing.
 """
@@ -10,9 +10,7 @@ from itertools import islice
 from typing import Any, Final
 
 import orjson
-from pydantic import ValidationError
 
-from engine.documents import Workflow
 from engine.run import JournalEntry
 from engine.statuses import RunStatus
 from store.protocol import Changes, Page, RunQuery, StoreError
@@ -55,39 +53,6 @@ def next_wake(connection: sqlite3.Connection) -> float | None:
     """The earliest `wake_at` of all runs."""
     earliest: float | None = connection.execute("SELECT min(wake_at) FROM runs WHERE wake_at IS NOT NULL").fetchone()[0]
     return earliest
-
-
-def workflow(connection: sqlite3.Connection, tenant: str, name: str, version: int | None) -> Workflow | None:
-    """A version of a workflow, or the latest.
-
-    Raises:
-        StoreError: the stored document is no workflow.
-    """
-    rows = connection.execute(
-        "SELECT name, version, document FROM workflows"
-        " WHERE tenant = ? AND name = ? AND version = coalesce(?, version) ORDER BY version DESC LIMIT 1",
-        (tenant, name, version),
-    )
-    return next((_read_workflow(*row) for row in rows), None)
-
-
-def workflows(connection: sqlite3.Connection, tenant: str) -> list[Workflow]:
-    """The latest version of each workflow, by name.
-
-    Raises:
-        StoreError: a stored document is no workflow.
-    """
-    rows = connection.execute(
-        "SELECT name, max(version), document FROM workflows WHERE tenant = ? GROUP BY name ORDER BY name", (tenant,)
-    )
-    return [_read_workflow(*row) for row in rows]
-
-
-def _read_workflow(name: str, version: int, document: str) -> Workflow:
-    try:
-        return Workflow.model_validate_json(document)
-    except ValidationError as error:
-        raise StoreError(f"the stored version {version} of workflow {name!r} can't be read: {error}") from error
 
 
 def changes(connection: sqlite3.Connection, after: int, limit: int, excluding: str | None) -> Changes:

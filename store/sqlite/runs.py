@@ -13,6 +13,7 @@ from engine.plan import Plan
 from engine.run import WorkflowRun
 from engine.transitions import RunWoken, TaskLost
 from store.protocol import Creation, NewRun, Proposal, Recorded
+from store.sqlite import workflows
 from store.sqlite.batch import Batch
 from store.sqlite.cache import RunCache, Stored, Unreadable
 from store.sqlite.errors import ALL_AFFECTED, in_short
@@ -116,11 +117,9 @@ def _start(write: Write, request: NewRun, digest: bytes, number: int) -> Workflo
 
 def _plan(write: Write, request: NewRun) -> Plan:
     tenant, name = request.tenant, request.workflow
-    select = "SELECT max(version) FROM workflows WHERE tenant = ? AND name = ?"
-    (latest,) = write.connection.execute(select, (tenant, name)).fetchone()
+    latest = workflows.latest_version(write.connection, tenant, name)
     if latest is None:
-        names = write.connection.execute("SELECT DISTINCT name FROM workflows WHERE tenant = ?", (tenant,))
-        hint = nearest(name, [saved for (saved,) in names])
+        hint = nearest(name, workflows.names(write.connection, tenant))
         raise Invalid(Fault("workflow", f"{name!r} is not a saved workflow{hint}"))
     if request.version is not None and not 1 <= request.version <= latest:
         raise Invalid(Fault("version", f"{name!r} has no version {request.version}; its latest is {latest}"))

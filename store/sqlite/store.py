@@ -13,7 +13,7 @@ from engine.documents import Workflow
 from engine.run import JournalEntry, WorkflowRun
 from engine.statuses import RunStatus
 from store.protocol import Changes, Creation, NewRun, Owner, Page, Proposal, Recorded, RunQuery
-from store.sqlite import owners, reads, runs
+from store.sqlite import owners, reads, runs, workflows
 from store.sqlite.batch import Batch
 from store.sqlite.cache import CACHED_BYTES, RunCache, Stored
 from store.sqlite.file import BUSY_SECONDS, Database
@@ -68,30 +68,17 @@ class SqliteStore:
     def save_workflow(self, workflow: Workflow, *, by: str | None = None) -> Workflow:
         """Save a new version; a document equal to the latest version gives that one back."""
         with self._writing() as (connection, _, batch):
-            latest = reads.workflow(connection, workflow.tenant, workflow.name, None)
-            if latest is not None and _content(latest) == _content(workflow):
-                return latest
-            version = 1 if latest is None else (latest.version or 0) + 1
-            saved = workflow.model_copy(update={"version": version, "created_by": by, "created_at": batch.at})
-            number = connection.execute(
-                "INSERT INTO workflows (tenant, name, version, document) VALUES (?, ?, ?, ?)",
-                (saved.tenant, saved.name, version, saved.model_dump_json(exclude_none=True)),
-            ).lastrowid
-            connection.execute(
-                "INSERT INTO changes (workflow, revision, at, writer) VALUES (?, ?, ?, ?)",
-                (number, version, batch.at, self._writer),
-            )
-            return saved
+            return workflows.save(connection, workflow, at=batch.at, by=by, writer=self._writer)
 
     def workflow(self, name: str, version: int | None = None, *, tenant: str = "default") -> Workflow | None:
         """A version of a workflow (the latest by default)."""
         with self._database.reading() as connection:
-            return reads.workflow(connection, tenant, name, version)
+            return workflows.read(connection, tenant, name, version)
 
     def workflows(self, *, tenant: str = "default") -> list[Workflow]:
         """The latest version of each workflow, by name."""
         with self._database.reading() as connection:
-            return reads.workflows(connection, tenant)
+            return workflows.read_all(connection, tenant)
 
     def create(self, requests: Sequence[NewRun]) -> list[Creation]:
         """Start runs, durably, in one write; one answer each, in order. A fault in one doesn't touch the others."""
@@ -231,8 +218,3 @@ class SqliteStore:
         if self._lock is not None:
             self._lock.close()
         self._database.close()
-
-
-def _content(workflow: Workflow) -> Workflow:
-    """A workflow without what the store adds to it."""
-    return workflow.model_copy(update={"version": None, "created_by": None, "created_at": None})
