@@ -34,6 +34,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="The run's id, or as much of its beginning as no other has")
+]
 StoreOption = Annotated[
     str | None,
     typer.Option(
@@ -120,7 +123,8 @@ def command(panel: str, name: str | None = None) -> Callable[[Function], Functio
         context, store, json, _ = common.parameters.values()
         parameters = [context, *list(own.parameters.values())[1:], store, json]
         call.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]  # what typer reads
-        call.__name__, call.__doc__ = function.__name__, function.__doc__
+        for told in ("__name__", "__doc__", "__module__"):
+            setattr(call, told, getattr(function, told))
         app.command(name, rich_help_panel=panel)(call)
         return function
 

@@ -17,6 +17,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from engine.durations import parse_moment
 from engine.explain import Explanation, explain, why_omitted
 from engine.run import JournalEntry, TaskState, WorkflowRun
 from engine.statuses import FINAL_TASK, RunStatus, TaskStatus
@@ -144,7 +145,7 @@ def _details(
             yield _decision(one)
     if task.status is TaskStatus.SKIPPED and outputs.get("reason"):
         yield _line(str(outputs["reason"]), "dim")
-    if task.error is not None and task.status in FINAL_TASK:
+    if task.error is not None and task.status in FINAL_TASK and not (decisions and task.error.code == "REJECTED"):
         yield _line(f"{task.error.code}: {task.error.message}", STYLES[task.status])
     omitted = why_omitted(run, name)
     if omitted:
@@ -160,7 +161,16 @@ def _decision(one: dict[str, Any]) -> Text:
     decision = str(one.get("decision"))
     word = {"approve": "approved", "reject": "rejected"}.get(decision, decision)
     comment = f": {one['comment']}" if one.get("comment") else ""
-    return _line(f"{word} by {one['who']}, {one.get('at', '')}{comment}", "green" if decision == "approve" else "red")
+    when = f", {_written(one['at'])}" if isinstance(one.get("at"), str) else ""
+    return _line(f"{word} by {one['who']}{when}{comment}", "green" if decision == "approve" else "red")
+
+
+def _written(at: str) -> str:
+    """A moment in RFC 3339 by the reader's clock."""
+    try:
+        return moment(parse_moment(at))
+    except ValueError:
+        return at
 
 
 def _line(text: str, style: str) -> Text:

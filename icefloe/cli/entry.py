@@ -8,12 +8,19 @@ from collections.abc import Sequence
 import typer
 
 from dataflows.settings import from_environment
-from icefloe.cli import definitions, engine, runs
+from icefloe.cli import blocks, controls, decisions, definitions, doctor, engine, runs
 from icefloe.cli.app import app
 from icefloe.cli.failures import INTERRUPTED, CommandError, UsageError, explained
 from icefloe.cli.terminal import Terminal
 
-COMMANDS = (definitions, engine, runs)
+_GROUPS = (definitions, blocks, runs, controls, decisions, engine, doctor)  # in the order of the help
+
+
+def commands() -> typer.Typer:
+    """The command line, with its commands in the order in which the help lists them."""
+    order = {group.__name__: index for index, group in enumerate(_GROUPS)}
+    app.registered_commands.sort(key=lambda one: order[one.callback.__module__ if one.callback else ""])
+    return app
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(given: list[str]) -> int:
     try:
         _refuse_bytes(given)
-        ended = typer.main.get_command(app).main(given, "icefloe", standalone_mode=False)
+        ended = typer.main.get_command(commands()).main(given, "icefloe", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         raise

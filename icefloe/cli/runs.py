@@ -11,7 +11,7 @@ from engine.durations import parse_duration
 from engine.explain import explain
 from engine.run import WorkflowRun, present
 from engine.statuses import RunStatus
-from icefloe.cli.app import ByOption, Session, TenantOption, acting, command
+from icefloe.cli.app import ByOption, RunArgument, Session, TenantOption, acting, command
 from icefloe.cli.drawing import STYLES, draw_run
 from icefloe.cli.failures import CommandError, UsageError
 from icefloe.cli.following import NO_ENGINE, follow, is_engine_alive
@@ -34,10 +34,6 @@ _COLUMNS = (
     Column("TOOK", right=True),
     Column("ERROR", elastic=True),
 )
-
-RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="The run's id, or as much of its beginning as no other has")
-]
 
 
 @command(PANEL)

@@ -1,0 +1,164 @@
+"""The check-up of an installation: settings, blocks, the store and its file, engines, and every run that isn't done.
+
+Each check gives findings; one that is `wrong` comes with what to do about it. Nothing is changed.
+"""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+from urllib.parse import quote, unquote, urlsplit
+
+from blocks.catalogue import Catalogue, CatalogueError
+from dataflows.settings import SettingsError, settings_of_blocks
+from engine.invariants import stuck
+from engine.run import WorkflowRun
+from engine.statuses import FINAL_RUN, FINAL_TASK, RunStatus
+from icefloe.cli.wording import count
+from store.open import open_store
+from store.protocol import RunQuery, Store, StoreError
+
+Verdict: TypeAlias = Literal["fine", "doubtful", "wrong"]
+
+LIVE: Final = frozenset(RunStatus) - FINAL_RUN
+_PAGE: Final = 100
+_MOST_TOLD: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found, and what to do about it. `run` is the run that it is about, if it is about one."""
+
+    check: str
+    verdict: Verdict
+    sentence: str
+    advice: str = ""
+    run: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form, without what is empty."""
+        return {field: value for field, value in asdict(self).items() if value}
+
+
+def check_up(url: str) -> Iterator[Finding]:
+    """All checks, of the store at a URL."""
+    catalogue, findings = check_blocks()
+    yield from findings
+    try:
+        store = open_store(url, create=False)
+    except StoreError as error:
+        yield Finding("store", "wrong", str(error))
+        return
+    with closing(store):
+        try:
+            if url.startswith("sqlite:"):
+                yield from check_file(url)
+            yield Finding("store", "fine", f"{store.position():,} changes so far; incarnation {store.incarnation}")
+            engines = check_engines(store)
+            yield from engines
+            yield from check_runs(store, catalogue, alive=bool(engines))
+        except StoreError as error:
+            yield Finding("store", "wrong", str(error))
+
+
+def check_blocks() -> tuple[Catalogue, list[Finding]]:
+    """Whether the installed blocks can be used, with the settings that they are given."""
+    try:
+        catalogue = Catalogue.load()
+    except CatalogueError as error:
+        advice = "repair or remove the package that it names; no engine starts before that"
+        return Catalogue({}), [Finding("blocks", "wrong", fault, advice) for fault in error.faults]
+    try:
+        settings_of_blocks(catalogue.values())
+    except SettingsError as error:
+        return catalogue, [Finding("blocks", "wrong", str(error), "correct the setting; no engine starts before that")]
+    return catalogue, [Finding("blocks", "fine", f"{len(catalogue)} block types: {', '.join(catalogue)}")]
+
+
+def check_file(url: str) -> Iterator[Finding]:
+    """Whether the file of an embedded store is sound."""
+    path = Path(unquote(urlsplit(url).path.removeprefix("/")))
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+            faults = [fault for (fault,) in connection.execute("PRAGMA quick_check(10)") if fault != "ok"]
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error as error:
+        faults, version = [str(error)], 0
+    for fault in faults:
+        yield Finding("file", "wrong", f"{path} is damaged: {fault}", "stop the engines and restore a backup")
+    if not faults:
+        size = path.stat().st_size / 1e6
+        yield Finding(
+            "file", "fine", f"{path} passes SQLite's quick check: {size:,.1f} MB, version {version} of the tables"
+        )
+
+
+def check_engines(store: Store) -> list[Finding]:
+    """Which engines are alive; none if nothing is found."""
+    now, newest = store.now(), store.position()
+    return [
+        Finding(
+            "engines",
+            "fine",
+            f"{owner.id} is alive, with {owner.alive_until - now:.0f} s left of its lease; "
+            f"it has read {owner.position:,} of {newest:,} changes",
+        )
+        for owner in store.owners()
+        if owner.alive_until > now
+    ]
+
+
+def check_runs(store: Store, catalogue: Catalogue, *, alive: bool) -> Iterator[Finding]:
+    """Every run that isn't done: is it stuck, and is the block type of each of its tasks installed?
+
+    `alive` says whether an engine is: without one, runs are overdue for no other reason.
+    """
+    live, working, uninstalled = 0, 0, Counter[str]()
+    problems: list[Finding] = []
+    for run_id, run in _live_runs(store):
+        live += 1
+        if run is None:
+            problems.append(Finding("runs", "wrong", "its document can't be read", "restore a backup", run_id))
+            continue
+        working += bool(run.ready or run.running) and not run.paused
+        uninstalled.update(
+            {run.plan.tasks[name].spec.type for name, task in run.tasks.items() if task.status not in FINAL_TASK}
+            - catalogue.keys()
+        )
+        fault = stuck(run, store.now() if alive else None)
+        if fault is not None:
+            advice = "report this as a bug, with `icefloe show RUN --json`; until then cancel and retry the run"
+            problems.append(Finding("runs", "wrong", fault, advice, run_id))
+    for type_, runs in sorted(uninstalled.items()):
+        sentence = (
+            f"{count(runs, 'run')} still {'needs' if runs == 1 else 'need'} block type {type_}, which is not installed"
+        )
+        yield Finding("runs", "wrong", sentence, "install the package that has it where the engines run")
+    if working and not alive:
+        sentence = f"{count(working, 'run')} could go on, but no engine is running"
+        yield Finding("engines", "wrong", sentence, "start one: icefloe engine")
+    elif not alive:
+        yield Finding(
+            "engines", "doubtful", "no engine is running", "start one when there is something to do: icefloe engine"
+        )
+    yield from problems[:_MOST_TOLD]
+    if len(problems) > _MOST_TOLD:
+        yield Finding("runs", "wrong", f"and so are {len(problems) - _MOST_TOLD:,} more")
+    if not problems:
+        yield Finding("runs", "fine", f"{count(live, 'run')} not done yet, none of them stuck")
+
+
+def _live_runs(store: Store) -> Iterator[tuple[str, WorkflowRun | None]]:
+    """Every run that isn't done; None for one that can't be read."""
+    cursor = None
+    while True:
+        page = store.find(RunQuery(statuses=LIVE, limit=_PAGE, cursor=cursor))
+        ids = [one.id for one in page.runs]
+        loaded = store.load(ids)
+        yield from ((id_, loaded.get(id_)) for id_ in ids)
+        cursor = page.cursor
+        if cursor is None:
+            return
