@@ -13,7 +13,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.run import cli_main
 
 from blocks.catalogue import Catalogue
-from dataflows.settings import EngineSettings
+from dataflows.settings import EngineSettings, SettingsError
 from dataflows.shell import Shell
 from store.open import open_store
 
@@ -33,6 +33,11 @@ def open_shell(settings: EngineSettings | None = None, catalogue: Catalogue | No
         StoreError: the store can't be used.
     """
     settings = settings or EngineSettings()
+    if settings.events != "store":
+        raise SettingsError(
+            f"ICEFLOE_EVENTS is {settings.events!r}, but this version reads no other events than those of the store's own "
+            "feed: leave it out, or set it to 'store'"
+        )
     catalogue = catalogue or Catalogue.load()
     shell = Shell(open_store(settings.store), catalogue, settings)
     shell.begin()
