@@ -2,7 +2,8 @@
 
 store.py ──► runs.py ──► batch.py   what a write does to runs: played on drafts, written in a few statements
     │           └──────► cache.py   the runs that are remembered, and what other processes changed
-    ├──────► reads.py               lists, the journal, the feed
+    ├──────► workflows.py           their versions
+    ├──────► reads.py               the feed, the journal, lists and counts
     ├──────► owners.py              who lives, by lease and by lock file
     └──────► file.py                connections and transactions
                                     (schema.py: the tables, rows.py: values as rows, errors.py: sentences)
