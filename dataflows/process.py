@@ -35,8 +35,8 @@ def open_shell(settings: EngineSettings | None = None, catalogue: Catalogue | No
     settings = settings or EngineSettings()
     if settings.events != "store":
         raise SettingsError(
-            f"ICEFLOE_EVENTS is {settings.events!r}, but this version reads no other events than those of the store's own "
-            "feed: leave it out, or set it to 'store'"
+            f"ICEFLOE_EVENTS is {settings.events!r}, but this version reads only the events of the store's own feed: "
+            "leave it out, or set it to 'store'"
         )
     catalogue = catalogue or Catalogue.load()
     shell = Shell(open_store(settings.store), catalogue, settings)
