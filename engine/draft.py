@@ -93,7 +93,7 @@ class Draft:
                 del self.timers[bisect_left(self.timers, (before, name))]
             if after is not None:
                 insort(self.timers, (after, name))
-        phase = self._phase(old, new)
+        phase = self._phase(name, old, new)
         if phase is not None:
             self.ready[name] = phase
         elif name in self.ready:
@@ -112,19 +112,18 @@ class Draft:
         elif old in FINAL_TASK:
             self.unfinished += 1
 
-    @staticmethod
-    def _phase(old: TaskState, new: TaskState) -> Phase | None:
+    def _phase(self, name: str, old: TaskState, new: TaskState) -> Phase | None:
         """What the task may be called for.
 
-        That a pending task's gate opened is for `engine.settle` to say; here it is known only of one that has been
-        called before, since a gate stays open.
+        That a pending task's gate opened is for `engine.settle` to say; here it is known only of one that was ready or
+        has been called before, since a gate stays open.
         """
         if new.not_before is not None:
             return None
         if new.status is TaskStatus.WAITING:
             return "signal" if new.inbox else "wake" if new.due else None
-        called = old.status is TaskStatus.RUNNING or old.not_before is not None
-        return "main" if new.status is TaskStatus.PENDING and called else None
+        open_ = name in self.ready or old.status is TaskStatus.RUNNING or old.not_before is not None
+        return "main" if new.status is TaskStatus.PENDING and open_ else None
 
     def close(
         self, kind: str, task: str | None, *, at: float, by: str | None, before: RunStatus | None

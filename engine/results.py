@@ -104,7 +104,7 @@ def lost(draft: Draft, transition: TaskLost, at: float, luck: float) -> str | Re
     else:
         error = Error("WORKER_LOST", f"the engine died {task.lost + 1} times in a row while calling this task")
         failed = task._replace(status=TaskStatus.FAILED, lost=task.lost + 1, error=error, finished_at=at, updated_at=at)
-        draft.put(transition.task, failed._replace(claim=None))
+        draft.put(transition.task, failed._replace(claim=None, until=None, due=False, wants=None))
     return "TaskLost"
 
 
