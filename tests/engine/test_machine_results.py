@@ -328,6 +328,15 @@ def test_a_task_that_loses_four_claims_in_a_row_fails() -> None:
     assert (play.tasks, play.ready, play.code("a")) == ("a=FAILED b=PENDING", "b", "WORKER_LOST")
 
 
+def test_a_task_that_ends_with_its_claims_lost_waits_for_nothing_more() -> None:
+    play = Play("a")
+    play.suspend("a", after=500)
+    play.send("a", kind="callback")
+    for _ in range(4):
+        play.do(TaskLost("a", play.claim("a")))
+    assert (play.status, play["a"].until, play["a"].due) == ("FAILED", None, False)
+
+
 @pytest.mark.parametrize("result", ["suspended", "retried"])
 def test_a_recorded_result_starts_the_count_of_lost_claims_anew(result: str) -> None:
     play = Play(task("a", retry=RETRY))

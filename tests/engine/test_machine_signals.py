@@ -140,6 +140,12 @@ def test_a_child_or_callback_may_come_before_its_task_waits_for_it(kind: "str") 
     assert (play.tasks, play.ready) == ("a=WAITING b=PENDING", "a:signal")
 
 
+def test_a_task_that_is_ready_stays_so_when_a_callback_comes_early() -> None:
+    play = Play("a")
+    play.send("a", kind="callback")
+    assert (play.ready, play.wakes_in) == ("a", 30)
+
+
 def test_an_ended_task_takes_nothing() -> None:
     play = Play("a", "b: a")
     play.succeed("a")
