@@ -15,7 +15,7 @@ from dataflows.calls import Finished
 from dataflows.shell import News, Shell
 from store.protocol import StoreError
 
-PAGE = 1000
+PAGE = 250
 DUE_AT_ONCE = 500
 LOOK_SECONDS = 1.0  # how often the store is asked for the next due time, which others may have set
 TROUBLED_SECONDS = 0.5  # how long a source leaves a store alone that is away
@@ -118,7 +118,7 @@ class WakeUps(_Polled[Keyed]):
         shell = self._shell
         if shell.stopping:
             raise StopIteration
-        news = [(run_id, News(None)) for run_id in shell.slots.released()]
+        news = [(run_id, News(None)) for run_id in shell.released()]
         now = monotonic()
         if now >= self._next_look:
             self._next_look = now + LOOK_SECONDS
