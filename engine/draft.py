@@ -57,28 +57,13 @@ class Draft:
 
     def freeze(self) -> WorkflowRun:
         """The run as it stands now."""
-        return self.run._replace(
-            status=self.status,
-            paused=self.paused,
-            cancelled=self.cancelled,
-            generation=self.generation,
-            revision=self.revision,
-            updated_at=self.updated_at,
-            started_at=self.started_at,
-            finished_at=self.finished_at,
-            outputs=self.outputs,
-            error=self.error,
-            heal=self.heal,
-            wake_at=self.wake_at,
-            deadline=self.deadline,
-            told=self.told,
-            size=self.size,
-            tasks=self.tasks,
-            ready=self.ready,
-            running=self.running,
-            unfinished=self.unfinished,
-            timers=tuple(self.timers),
-        )
+        run = self.run
+        return WorkflowRun(  # by the order of its fields, which takes a third of the time of `_replace`
+            run.id, run.tenant, run.plan, run.inputs, run.labels, run.requested_by, run.parent, run.created_at,
+            self.status, self.paused, self.cancelled, self.generation, self.revision, self.updated_at, self.started_at,
+            self.finished_at, self.outputs, self.error, self.heal, self.wake_at, self.deadline, self.told, self.size,
+            self.tasks, self.ready, self.running, self.unfinished, tuple(self.timers),
+        )  # fmt: skip
 
     def put(self, name: str, new: TaskState) -> None:
         """Replace the state of a task, and keep the books."""
