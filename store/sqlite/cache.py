@@ -73,12 +73,18 @@ class RunCache:
 
     def keep(self, number: int, run: WorkflowRun) -> None:
         """Remember the newest state of a run, if anything of it is ready or runs."""
-        self.drop(run.id)
+        known = self._runs.get(run.id)
         if run.status not in _ACTIVE and not run.running:
+            if known is not None:
+                self.drop(run.id)
             return
         self._runs[run.id] = Stored(number, run)
-        self._ids[number] = run.id
-        self._bytes += run.size
+        if known is None:
+            self._ids[number] = run.id
+            self._bytes += run.size
+        else:
+            self._runs.move_to_end(run.id)
+            self._bytes += run.size - known.run.size
         while self._bytes > self._capacity:
             self.drop(next(iter(self._runs)))
 
