@@ -5,7 +5,7 @@ The work grows with the size of the document alone.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,24 +19,29 @@ from engine.foresight import foresee
 from engine.graph import Upstream, in_order
 from engine.limits import PAYLOAD_BYTES, LimitError, json_size
 from engine.references import ReferenceSyntaxError, compile_template
-from engine.shapes import MOST_FAULTS, Location, Shape, TaskShape, path_of
+from engine.shapes import MOST_FAULTS, Location, Shape, TaskShape, arguments_paths, path_of
 
 _MOST_COMPARISONS: Final = 20_000  # of names that aren't known with those that are: a tenth of a second
 _NAMES_SHOWN: Final = 10
-_FIRST_KEY: Final = re.compile(r"[.\[]")
+_INDEX: Final = re.compile(r"(?<=\[)[0-9]+(?=\])")
 
 
 def inspect(shape: Shape, blocks: BlockTypes) -> tuple[tuple[Fault, ...], tuple[Fault, ...]]:
-    """The faults of a document, those of its form first; and if there are none, its warnings.
+    """The faults of a document by their paths; and if there are none, its warnings.
 
     Of more than `MOST_FAULTS` it is only told how many more there are.
     """
     inspection = _Inspection(shape, blocks)
-    faults = inspection.faults
-    untold = len(faults) - MOST_FAULTS
-    if untold > 0:
-        faults = [*faults[:MOST_FAULTS], Fault("", f"and {untold:,} more faults")]
+    faults = sorted(inspection.faults[:MOST_FAULTS], key=lambda fault: _by_number(fault.path))
+    untold = shape.untold + len(inspection.faults) - len(faults)
+    if untold:
+        faults.append(Fault("", f"and {untold:,} more faults"))
     return tuple(faults), () if faults else tuple(inspection.warnings())
+
+
+def _by_number(path: str) -> str:
+    """A key that sorts `tasks[2]` before `tasks[10]`."""
+    return _INDEX.sub(lambda index: index[0].zfill(9), path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,7 @@ class _Inspection:
             self._add(task.path("arguments"), str(error))
             return
         if known:
-            at = _arguments_paths(task)
+            at = arguments_paths(task)
             for fault in self._blocks.check_arguments(kind, task.spec.arguments):
                 self._add(at(fault.path), fault.message)
 
@@ -268,19 +273,6 @@ class _Inspection:
                         f"'{other}' is not upstream of '{name}': let '{name}' depend on it, such as by {other}.DONE"
                     )
                     self._add(path, message)
-
-
-def _arguments_paths(task: TaskShape) -> Callable[[str], str]:
-    """Turns a path below a task's arguments into one of the document, also where they are a list of objects."""
-    written = task.raw.get("arguments")
-    parts = {key: index for index, part in enumerate(written) for key in part} if isinstance(written, list) else {}
-
-    def path_in_document(path: str) -> str:
-        index = parts.get(_FIRST_KEY.split(path, maxsplit=1)[0])
-        at = task.path("arguments") if index is None else task.path("arguments", index)
-        return f"{at}.{path}" if path else at
-
-    return path_in_document
 
 
 def _templates(value: Any, at: Location) -> Iterator[tuple[Location, str]]:

@@ -1,5 +1,6 @@
 """The form of a workflow document: as much of it as can be read, and in sentences what is wrong with the rest."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -43,6 +44,7 @@ _SENTENCES: Final[dict[str, Callable[[Any], str]]] = {
     ),
 }
 _TASKS: Final = ("dag", "tasks")
+_FIRST_KEY: Final = re.compile(r"[.\[]")
 MOST_FAULTS: Final = 1000
 """How many faults of one document are told."""
 
@@ -73,10 +75,14 @@ class TaskShape:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A document as far as it can be read: `workflow` if all of it can, None for a part that can't."""
+    """A document as far as it can be read: `workflow` if all of it can, None for a part that can't.
+
+    Of very many faults some are `untold`, and nothing of the document is read.
+    """
 
     workflow: Workflow | None
     faults: tuple[Fault, ...]
+    untold: int
     tasks: tuple[TaskShape, ...]
     entrypoint: Any
     exitpoints: Any
@@ -92,7 +98,22 @@ def read_shape(document: Any, block_types: Iterable[str]) -> Shape:
         return _partial(error, document, tuple(block_types))
     dag = document["dag"]
     shapes = (TaskShape(*each) for each in zip(range(len(dag["tasks"])), dag["tasks"], workflow.dag.tasks, strict=True))
-    return Shape(workflow, (), tuple(shapes), dag["entrypoint"], dag["exitpoints"], workflow.inputs, workflow.outputs)
+    return Shape(
+        workflow, (), 0, tuple(shapes), dag["entrypoint"], dag["exitpoints"], workflow.inputs, workflow.outputs
+    )
+
+
+def arguments_paths(task: TaskShape) -> Callable[[str], str]:
+    """Turns a path below a task's arguments into one of the document, also where they are a list of objects."""
+    written = task.raw.get("arguments")
+    parts = {key: index for index, part in enumerate(written) for key in part} if isinstance(written, list) else {}
+
+    def path_in_document(path: str) -> str:
+        index = parts.get(_FIRST_KEY.split(path, maxsplit=1)[0])
+        at = task.path("arguments") if index is None else task.path("arguments", index)
+        return f"{at}.{path}" if path else at
+
+    return path_in_document
 
 
 def _partial(error: ValidationError, document: Any, block_types: tuple[str, ...]) -> Shape:
@@ -103,10 +124,8 @@ def _partial(error: ValidationError, document: Any, block_types: tuple[str, ...]
         place = _place(detail["loc"], document)
         told[Fault(path_of(place), _sentence(detail, place, block_types))] = None
         broken.update(_parts(detail, place))
-    untold = error.error_count() - MOST_FAULTS
-    if untold > 0:
-        return _readable(None, (*told, Fault("", f"and {untold:,} more faults")), broken)
-    return _readable(document, tuple(told), broken)
+    untold = max(0, error.error_count() - MOST_FAULTS)
+    return _readable(None if untold else document, tuple(told), untold, broken)
 
 
 def path_of(location: Location) -> str:
@@ -114,7 +133,7 @@ def path_of(location: Location) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
 
 
-def _readable(document: Any, faults: tuple[Fault, ...], broken: set[Location]) -> Shape:
+def _readable(document: Any, faults: tuple[Fault, ...], untold: int, broken: set[Location]) -> Shape:
     root = document if isinstance(document, dict) else {}
     dag = root["dag"] if isinstance(root.get("dag"), dict) else {}
     tasks = dag["tasks"] if isinstance(dag.get("tasks"), list) else []
@@ -122,6 +141,7 @@ def _readable(document: Any, faults: tuple[Fault, ...], broken: set[Location]) -
     return Shape(
         workflow=None,
         faults=faults,
+        untold=untold,
         tasks=tuple(_readable_tasks(tasks, broken)),
         entrypoint=None if ("dag", "entrypoint") in broken else points.get("entrypoint"),
         exitpoints=None if ("dag", "exitpoints") in broken else points.get("exitpoints"),

@@ -29,7 +29,7 @@ def test_the_example_of_the_design_is_accepted_as_it_stands() -> None:
 FORM: list[tuple[Any, list[str]]] = [
     ([], ["must be an object, not a list"]),
     (None, ["must be an object, not null"]),
-    ({}, ["name: is required", "dag: is required"]),
+    ({}, ["dag: is required", "name: is required"]),
     ({**TWO, "nam": 1}, ["nam: a workflow has no field 'nam' (did you mean 'name'?)"]),
     (
         {**TWO, "name": "my workflow"},
@@ -93,8 +93,8 @@ FORM: list[tuple[Any, list[str]]] = [
     (
         workflow(task("a", when={"lef": 1, "operator": "exists"})),
         [
-            "dag.tasks[0].when.left: is required",
             "dag.tasks[0].when.lef: a condition has no field 'lef' (did you mean 'left'?)",
+            "dag.tasks[0].when.left: is required",
         ],
     ),
 ]
@@ -111,7 +111,7 @@ MEANING: list[tuple[Any, list[str]]] = [
     ),
     (
         workflow(task("a"), task("a", "a")),
-        ["dag.tasks[1].name: 'a' is already the name of dag.tasks[0]", "dag.tasks[1].depends: 'a' waits for itself"],
+        ["dag.tasks[1].depends: 'a' waits for itself", "dag.tasks[1].name: 'a' is already the name of dag.tasks[0]"],
     ),
     (
         workflow(task("manual-approval"), task("b", "manual-aproval")),
@@ -276,8 +276,8 @@ def test_a_task_that_may_start_is_accepted(depends: str) -> None:
 def test_an_exit_point_behind_a_task_that_never_starts_can_never_be_reached() -> None:
     document = workflow(task("a"), task("b", "!a.DONE"), task("c", "b.SUCCESS"), task("end", "c"))
     assert told(document) == [
-        "dag.tasks[1].depends: 'b' can never start: 'a' always ends",
         "dag.exitpoints[0]: 'end' can never be reached: 'c' never ends SUCCESS",
+        "dag.tasks[1].depends: 'b' can never start: 'a' always ends",
     ]
 
 
@@ -293,13 +293,13 @@ def test_all_faults_of_a_document_are_told_at_once_whatever_stage_finds_them() -
     assert paths == [
         "dag.exitpoints[0]",
         "dag.tasks[0].dependz",
-        "dag.tasks[3].name",
-        "nonsense",
-        "dag.tasks[1].type",
         "dag.tasks[1].depends",
+        "dag.tasks[1].type",
         "dag.tasks[2].arguments.x",
         "dag.tasks[2].arguments.x",
         "dag.tasks[2].arguments.y",
+        "dag.tasks[3].name",
+        "nonsense",
     ]
 
 
