@@ -32,6 +32,8 @@ class Lease:
         self._margin = min(MARGIN_SECONDS, seconds / 10)
         self._valid_until = 0.0
         self._contact_since: float | None = None
+        self._next_beat = 0.0
+        self._noted = 0
         self._others: tuple[str, ...] = ()
         self._end = Event()
         self._thread = Thread(target=self._keep, name="lease", daemon=True)
@@ -71,35 +73,39 @@ class Lease:
         before = monotonic()
         position = self._store.register(self.owner, self._seconds)
         self._valid_until = before + self._seconds
+        self._next_beat = before + self._seconds / BEATS_PER_LEASE
         self._contact_since = before
+        self._noted = position
         for dead in self._store.bury(by_time=False):
             log.info("dead_owner_found", owner=dead)
         self._look_around()
         return position
 
     def _keep(self) -> None:
-        next_beat = monotonic() + self._seconds / BEATS_PER_LEASE
-        noted = self._position()
         while not self._end.wait(min(LOOK_SECONDS, self._seconds / BEATS_PER_LEASE)):
-            try:
-                if monotonic() >= next_beat or noted != self._position():
-                    noted = self._position()  # who comes after a crash need not read all of it again
-                    next_beat = monotonic() + self._seconds / BEATS_PER_LEASE
-                    self._beat()
-                self._bury()
-                self._look_around()
-            except StoreError as error:
-                self._contact_since = None
-                log.warning("store_unavailable", doing="heartbeat", error=str(error))
+            self.look()
+
+    def look(self) -> None:
+        """Beat if it is time, and see who else is there: what the lease's thread does, over and over."""
+        try:
+            if monotonic() >= self._next_beat or self._noted != self._position():
+                self._beat()
+            self._bury()
+            self._look_around()
+        except StoreError as error:
+            self._contact_since = None
+            log.warning("store_unavailable", doing="heartbeat", error=str(error))
 
     def _beat(self) -> None:
         before = monotonic()
-        if self._store.beat(self.owner, self._seconds, self._position()):
-            self._valid_until = before + self._seconds
-            if self._contact_since is None:
+        self._next_beat = before + self._seconds / BEATS_PER_LEASE
+        self._noted = self._position()  # who comes after a crash need not read all of it again
+        if self._store.beat(self.owner, self._seconds, self._noted):
+            if self._contact_since is None or before >= self._valid_until:  # after a stop as after an outage
                 self._contact_since = before
+            self._valid_until = before + self._seconds
         else:
-            fenced, self.owner = self.owner, ""
+            fenced, self.owner, self._valid_until = self.owner, "", 0.0
             self._enter()
             log.warning("owner_fenced", owner=fenced, now=self.owner)
 
