@@ -16,6 +16,7 @@ import structlog
 from blocks.catalogue import Catalogue
 from dataflows.calls import Call, Calls
 from dataflows.lease import Lease
+from dataflows.quarantine import DEATHS, Quarantine
 from dataflows.settings import EngineSettings
 from engine.machine import Dispatch
 from engine.outcomes import Rejected
@@ -26,7 +27,6 @@ T = TypeVar("T")
 
 log = structlog.get_logger("engine")
 
-QUARANTINED = 2  # a task whose engine died this often in a row is called alone
 _RETRY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -54,6 +54,7 @@ class Shell:
         self.settings = settings
         self.calls = Calls(catalogue, settings)
         self.slots = self.calls.slots
+        self.quarantine = Quarantine(self.calls.holds)
         self.lease = Lease(store, settings.lease, lambda: self.position)
         self.position = 0
         self.read_changes = 0
@@ -61,7 +62,6 @@ class Shell:
         self.moving = False
         self.trouble: str | None = None
         self._echo: deque[WorkflowRun] = deque()
-        self._suspect: tuple[str, str] | None = None
         self._stop_at: float | None = None
         self._last_news = monotonic()
         self._ending = Event()
@@ -129,6 +129,10 @@ class Shell:
             runs[run.id] = run
         return list(runs.values())
 
+    def released(self) -> list[str]:
+        """The runs that may try again: a slot has become free, or it is their turn in the quarantine."""
+        return self.slots.released() + self.quarantine.released()
+
     # What the operators do.
 
     def prepare(self, dispatch: Dispatch) -> Call | None:
@@ -136,24 +140,13 @@ class Shell:
         run, state = dispatch.run, dispatch.state
         if self.calls.holds(run.id, dispatch.task):
             return None
-        if state.lost >= QUARANTINED and not self._isolated(run.id, dispatch.task):
+        if state.lost >= DEATHS and not self.quarantine.admit(run.id, dispatch.task):
             return None
         if not self.slots.take(dispatch.type, run.id, run.tenant):
             return None
         healthy = run.heal == 0 and state.lost == 0
         claim = dispatch.claim(self.lease.token(), self.lease.owner)
         return self.calls.expect(dispatch, claim, unclaimed=healthy and self.catalogue[dispatch.type].pure)
-
-    def _isolated(self, run_id: str, task: str) -> bool:
-        """Whether a task that may have killed engines can be called now.
-
-        One of its kind at a time, so that the innocent among them aren't taken along; the others are looked at again
-        when they are due.
-        """
-        if self._suspect is not None and self.calls.holds(*self._suspect):
-            return False
-        self._suspect = run_id, task
-        return True
 
     def withdraw(self, moves: Iterable[Call | Recordable]) -> None:
         """These calls won't be made."""
