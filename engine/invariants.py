@@ -16,8 +16,10 @@ def stuck(run: WorkflowRun, at: float | None = None) -> str | None:
 
     `at` is the present, by which a living engine should have woken a run that is due; leave it out if none lives.
     """
-    if at is not None and run.wake_at is not None and run.wake_at + OVERDUE_SECONDS < at:
-        return f"it was due {at - run.wake_at:.0f} s ago, and no engine has looked at it"
+    if at is not None and run.wake_at is not None:
+        since = max(run.wake_at, run.updated_at)  # who resumes a run may make it due at a moment long ago
+        if since + OVERDUE_SECONDS < at:
+            return f"it has been due for {at - since:.0f} s, and no engine has looked at it"
     return _ended_badly(run) if run.is_final else _waits_in_vain(run)
 
 

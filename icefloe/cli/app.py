@@ -116,7 +116,7 @@ def command(panel: str, name: str | None = None) -> Callable[[Function], Functio
     def register(function: Function) -> Function:
         def call(context: typer.Context, *, store: StoreOption = None, json: JsonOption = False, **given: Any) -> None:
             common_store, common_json = context.obj
-            function(_begin(store or common_store, json=json or common_json), **given)
+            function(_begin(common_store if store is None else store, json=json or common_json), **given)
 
         common = signature(call, eval_str=True)
         own = signature(function, eval_str=True)

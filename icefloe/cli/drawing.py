@@ -3,13 +3,14 @@
 ✓ low-risk   CONDITION     SKIPPED   12 ms
     is false: 'high' == 'low'
 ◐ ask        APPROVAL      WAITING   3 min
-    waits for olga to decide · since 16:40:11 (3 min ago) · until 2026-11-29 16:40 (in 6 d 23 h)
+    waits for olga to decide · since 16:40:11 · until 2026-11-29 16:40:11 (in 6 d 23 h)
 ○ tell       NOTIFICATION  PENDING
     waits for ask.SUCCESS
 """
 
 import json
-from collections.abc import Container, Iterator, Sequence
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from rich.text import Text
 from engine.durations import parse_moment
 from engine.explain import Explanation, explain, why_omitted
 from engine.run import JournalEntry, TaskState, WorkflowRun
-from engine.statuses import FINAL_TASK, RunStatus, TaskStatus
+from engine.statuses import FINAL_TASK, TaskStatus
 from icefloe.cli.tables import cell
 from icefloe.cli.wording import ago, moment, printable, shortened, span
 
@@ -63,13 +64,39 @@ def draw_run(
     explained = {one.task: one for one in explain(run, at, types, journal)}
     yield from _header(console, run, at, explained.get(None))
     yield Text()
-    yield from draw_tasks(console, run, at, list(_in_order(run)), explained)
+    yield from _draw_tasks(console, run, at, list(_in_order(run)), explained)
 
 
-def draw_tasks(
-    console: Console, run: WorkflowRun, at: float, names: Sequence[str], explained: dict[str | None, Explanation]
+def draw_briefly(
+    console: Console, run: WorkflowRun, at: float, types: Container[str] | None, most: int
 ) -> Iterator[Text]:
-    """The lines of some tasks."""
+    """A run in so many lines at most: where they aren't enough, only the tasks that something is up with."""
+    if len(run.tasks) < most:
+        lines = list(draw_run(console, run, at, types))
+        if len(lines) <= most:
+            yield from lines
+            return
+    explained = {one.task: one for one in explain(run, at, types)}
+    busy = [
+        name
+        for name, task in run.tasks.items()
+        if task.status is TaskStatus.RUNNING or (name in explained and explained[name].kind != "tasks")
+    ]
+    counts = Counter(task.status for task in run.tasks.values())
+    parts = (Text(f"{counts[one]:,} {one}", STYLES[one]) for one in TaskStatus if counts[one])
+    summary = _label("tasks") + Text(", ").join(parts)
+    lines = [*_header(console, run, at, explained.get(None)), summary, Text()]
+    lines += _draw_tasks(console, run, at, busy[:most], explained)
+    yield from lines[:most]
+
+
+def _draw_tasks(
+    console: Console,
+    run: WorkflowRun,
+    at: float,
+    names: Sequence[str],
+    explained: Mapping[str | None, Explanation],
+) -> Iterator[Text]:
     types = {name: run.plan.tasks[name].spec.type for name in names}
     room = console.width - 2 - 2 - _STATUS_WIDTH - _TIMES_WIDTH
     name_width = max(map(cell_len, names), default=0)
@@ -92,7 +119,7 @@ def draw_tasks(
         line.rstrip()
         yield line
         for detail in _details(run, name, task, at, explained.get(name)):
-            yield from _wrapped(console, detail, 4)
+            yield from _wrapped(console, detail, Text("    "))
 
 
 def _header(console: Console, run: WorkflowRun, at: float, explanation: Explanation | None) -> Iterator[Text]:
@@ -116,13 +143,16 @@ def _header(console: Console, run: WorkflowRun, at: float, explanation: Explanat
         facts.append(("labels", ", ".join(f"{key}={value}" for key, value in run.labels.items())))
     facts += [(name, _compact(value)) for name, value in (("inputs", run.inputs), ("outputs", run.outputs)) if value]
     for name, value in facts:
-        yield Text.assemble("  ", (f"{name:<11}", "dim"), shortened(printable(value), max(console.width - 13, 40)))
+        yield _label(name) + Text(shortened(printable(value), max(console.width - 13, 40)))
     if explanation is not None:
-        style = STYLES[run.status]
-        label = "paused" if run.status is RunStatus.PAUSED else "because"
-        sentence = _with_times(explanation, at) if run.status is RunStatus.PAUSED else explanation.sentence
-        text = Text.assemble((f"{label:<11}", "dim"), (shortened(printable(sentence), _MOST_TEXT), style))
-        yield from _wrapped(console, text, 2, 11)
+        is_over = explanation.kind == "ended"
+        sentence = explanation.sentence if is_over else _with_times(explanation, at)
+        label = _label("because" if is_over else explanation.kind)
+        yield from _wrapped(console, _line(sentence, STYLES[run.status]), label)
+
+
+def _label(name: str) -> Text:
+    return Text.assemble("  ", (f"{name:<11}", "dim"))
 
 
 def _times(run: WorkflowRun, name: str, task: TaskState, at: float) -> str:
@@ -180,18 +210,17 @@ def _line(text: str, style: str) -> Text:
 def _with_times(explanation: Explanation, at: float) -> str:
     parts = [explanation.sentence]
     if explanation.since is not None:
-        parts.append(f"since {moment(explanation.since, at)} ({ago(explanation.since, at)})")
+        parts.append(f"since {moment(explanation.since, at)}")
     if explanation.until is not None:
         parts.append(f"until {moment(explanation.until, at)} ({ago(explanation.until, at)})")
     return " · ".join(parts)
 
 
-def _wrapped(console: Console, text: Text, indent: int, hanging: int = 0) -> Iterator[Text]:
-    """A text in lines that begin with so many blanks, from the second one on with `hanging` more."""
-    lines = text.wrap(console, max(console.width - indent - hanging, 20))
-    for number, line in enumerate(lines):
+def _wrapped(console: Console, text: Text, before: Text) -> Iterator[Text]:
+    """A text in lines: the first behind what stands `before` it, the others below its beginning."""
+    for number, line in enumerate(text.wrap(console, max(console.width - before.cell_len, 20))):
         line.rstrip()
-        yield Text.assemble(" " * (indent + (hanging if number else 0)), line)
+        yield Text.assemble(" " * before.cell_len if number else before, line)
 
 
 def _compact(value: Any) -> str:

@@ -4,10 +4,11 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from io import TextIOWrapper
+from pathlib import Path
 
 import typer
 
-from dataflows.settings import from_environment
 from icefloe.cli import blocks, controls, decisions, definitions, doctor, engine, runs
 from icefloe.cli.app import app
 from icefloe.cli.failures import INTERRUPTED, CommandError, UsageError, explained
@@ -26,30 +27,38 @@ def commands() -> typer.Typer:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit status. Never a traceback, unless ICEFLOE_DEBUG asks for it."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # whoever started us closed it; no file of ours may take its place
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - for as long as the process lives
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal may not know a character
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may not know a character
     try:
-        return _run(given)
+        ended = _run(given)
+        sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read has seen enough. The interpreter must find nothing left to write when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        ended = 0  # whoever read has seen enough
+        _forget_output()
     except KeyboardInterrupt:
-        return INTERRUPTED
+        ended = INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the guard
+        failure = explained(error) or _unexpected(error)
+        ended = failure.status
+        Terminal(json="--json" in given).fail(failure)
+        if isinstance(error, OSError):
+            _forget_output()
+    return ended
 
 
 def _run(given: list[str]) -> int:
-    try:
-        _refuse_bytes(given)
-        ended = typer.main.get_command(commands()).main(given, "icefloe", standalone_mode=False)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the guard
-        failure = explained(error) or _unexpected(error)
-        Terminal(json="--json" in given).fail(failure)
-        return failure.status
+    _refuse_bytes(given)
+    ended = typer.main.get_command(commands()).main(given, "icefloe", standalone_mode=False)
     return ended if isinstance(ended, int) else 0
+
+
+def _forget_output() -> None:
+    """Let nothing be written any more when the interpreter ends: it would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse_bytes(given: list[str]) -> None:
@@ -60,7 +69,7 @@ def _refuse_bytes(given: list[str]) -> None:
 
 
 def _unexpected(error: Exception) -> CommandError:
-    if from_environment("debug") not in (None, "", "0", "false"):
+    if os.environ.get("ICEFLOE_DEBUG", "").lower() in {"1", "true", "yes", "on"}:
         traceback.print_exception(error)
     advice = "this is a bug in Icefloe: set ICEFLOE_DEBUG=1 to see where it happened"
     return CommandError("UNEXPECTED", f"unexpected {type(error).__name__}: {error}; {advice}")

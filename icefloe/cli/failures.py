@@ -54,9 +54,9 @@ def _worded(error: BaseException) -> CommandError | None:
         case CommandError():
             worded = error
         case typer.TyperException():
-            worded = UsageError(error.format_message().rstrip("."))
-        case typer.Abort():
-            worded = CommandError("ABORTED", "the input ended early")
+            worded = UsageError(_usage(error))
+        case OSError():
+            worded = CommandError("IO", f"{error.filename or 'output'}: {error.strerror or error}")
         case StoreUnavailable():
             worded = CommandError("STORE_UNAVAILABLE", f"store: {error}")
         case StoreError():
@@ -70,6 +70,15 @@ def _worded(error: BaseException) -> CommandError | None:
         case Invalid():
             worded = CommandError("INVALID", f"{len(error.faults)} things are wrong", faults=error.faults)
     return worded
+
+
+def _usage(error: typer.TyperException) -> str:
+    """What is wrong with the arguments, and whose help to read; nothing if that help has been shown already."""
+    message = error.format_message().rstrip(".").replace("Value error, ", "").replace(": Input should", ": it should")
+    context = getattr(error, "ctx", None)
+    if not message or context is None:
+        return message
+    return f"{message[0].lower()}{message[1:]} (see {context.command_path} --help)"
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -15,7 +15,7 @@ from rich.text import Text
 from engine.explain import explain
 from engine.run import TaskState, WorkflowRun
 from engine.statuses import FINAL_TASK, TaskStatus
-from icefloe.cli.drawing import STYLES, draw_run
+from icefloe.cli.drawing import STYLES, draw_briefly, draw_run
 from icefloe.cli.terminal import Terminal
 from icefloe.cli.wording import moment, printable, shortened
 from store.protocol import Store
@@ -56,22 +56,15 @@ def _follow_live(
     latest, alive = run, True
 
     def picture() -> Group:
-        lines = list(draw_run(terminal.out, latest, store.now(), types))
         remarks = [] if alive else [Text(NO_ENGINE, style="yellow")]
-        return Group(*_fitting(lines, terminal.out.height - 1 - len(remarks)), *remarks)
+        room = terminal.out.height - 1 - len(remarks)
+        return Group(*draw_briefly(terminal.out, latest, store.now(), types, room), *remarks)
 
     with Live(get_renderable=picture, console=terminal.out, refresh_per_second=8, transient=True):
         for latest in states(store, run, seconds):
             alive = latest.is_final or is_engine_alive(store)
     terminal.show(*draw_run(terminal.out, latest, store.now(), types, store.journal(run.id)))
     return latest
-
-
-def _fitting(lines: list[Text], height: int) -> list[Text]:
-    """As many lines as the terminal has: the end of a long run's are left out."""
-    if len(lines) <= height:
-        return lines
-    return [*lines[: height - 1], Text(f"… and {len(lines) - height + 1} more lines", style="dim")]
 
 
 def _follow_lines(

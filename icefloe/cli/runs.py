@@ -137,7 +137,7 @@ def runs(  # noqa: PLR0913 - a command's options
     shorter = _shortening(session.terminal, [one.id for one in page.runs])
     session.terminal.table(_COLUMNS, [_row(one, shorter(one.id), now) for one in page.runs])
     if page.cursor is not None:
-        session.terminal.remark(f"there are more: --cursor {page.cursor}")
+        session.terminal.complain(Text(f"there are more: --cursor {page.cursor}", style="yellow"))
 
 
 @command(PANEL)
@@ -169,7 +169,7 @@ def _wait(terminal: Terminal, store: Store, started: WorkflowRun, seconds: float
     if not ended.is_final:
         raise CommandError("STILL_RUNNING", f"run {ended.id} is still {ended.status} after {timeout}; it goes on")
     if ended.status is not RunStatus.SUCCESS:
-        reason = f": {ended.error.code}: {ended.error.message}" if ended.error is not None else ""
+        reason = f": {ended.error.message}" if ended.error is not None else ""
         raise CommandError(f"RUN_{ended.status}", f"run {ended.id} ended {ended.status}{reason}")
     terminal.show(Text.assemble("ended ", (ended.status, STYLES[ended.status]), f" after {_took(ended)}"))
 

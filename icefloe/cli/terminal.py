@@ -53,6 +53,8 @@ class Terminal:
 
     def fail(self, error: CommandError) -> None:
         """Tell why the command failed, and everything that is wrong with what it was given: on standard error."""
+        if not error.message:
+            return
         if self.json:
             _write_line(sys.stderr, error.document())
             return
