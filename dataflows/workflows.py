@@ -1,12 +1,10 @@
 """The frozen dataflow that executes every workflow.
 
-    changes ──┐
-              ├─► load ─► orchestrate ─┬─► claim ─┬─► APPROVAL ─────┐
-    wake-ups ─┘      (state per run id)│          ├─► HTTP_REQUEST ─┤
-                                       │          ├─► …             ├─► store
-    completions ───────────────────────┼──────────┴─► one branch ───┤
-                                       │              a block type  │
-                                       └────────────────────────────┘
+    changes ──┐                                                              ┌─► APPROVAL ─────┐
+              ├─► load ─► orchestrate ─► claim ─► (the store says yes) ──┐   ├─► HTTP_REQUEST ─┤
+    wake-ups ─┘        (state per run id)                                ├───┼─► NOTIFICATION ─┼─► store
+                                                                         │   └─► …one branch  ─┘
+    completions ─────────────────────────────────────────────────────────┘       a block type
 
 The steps depend on the installed block types alone: no workflow, run or loop in a document adds one. Every write to the
 store comes back as a change, and that is all that drives it.
