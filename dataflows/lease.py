@@ -97,6 +97,7 @@ class Lease:
             log.warning("store_unavailable", doing="heartbeat", error=str(error))
 
     def _beat(self) -> None:
+        lapsed = not self.holds()
         before = monotonic()
         self._next_beat = before + self._seconds / BEATS_PER_LEASE
         self._noted = self._position()  # who comes after a crash need not read all of it again
@@ -108,6 +109,8 @@ class Lease:
             fenced, self.owner, self._valid_until = self.owner, "", 0.0
             self._enter()
             log.warning("owner_fenced", owner=fenced, now=self.owner)
+        if lapsed:  # meanwhile no call could begin, and nobody keeps in mind which should have
+            log.warning("lease_had_lapsed", owner=self.owner, woken=self._store.wake_active())
 
     def _bury(self) -> None:
         """Only who has had one lease of uninterrupted contact may judge others by time: an outage kills nobody."""
