@@ -38,7 +38,7 @@ SELECT_RUNS: Final = """
 SELECT
   number, tenant, workflow, version, id, status, revision, generation, paused, cancelled, told, size, created_at,
   updated_at, started_at, finished_at, deadline, wake_at, heal, error, outputs, requested_by, labels, parent, inputs
-FROM runs JOIN requests ON run = number WHERE id IN (SELECT value FROM json_each(?))"""
+FROM runs LEFT JOIN requests ON run = number WHERE id IN (SELECT value FROM json_each(?))"""
 
 SELECT_TASKS: Final = "SELECT run, name, state FROM tasks WHERE run IN (SELECT value FROM json_each(?))"
 WRITE_TASK: Final = "INSERT OR REPLACE INTO tasks (run, name, state) VALUES (?, ?, ?)"
