@@ -91,6 +91,12 @@ def test_an_alternative_is_ruled_out_by_what_stands_behind_it() -> None:
     }
 
 
+def test_what_no_outcome_makes_true_is_found_though_no_single_task_stands_in_the_way() -> None:
+    alike, unlike = "a.SUCCESS && b.SUCCESS || a.FAILED && b.FAILED", "a.SUCCESS && b.FAILED || a.FAILED && b.SUCCESS"
+    gates = read("a", "b", f"c: ({alike}) && ({unlike})")
+    assert foresee(gates).never == {"c": "no outcome of the tasks that it names makes it true"}
+
+
 def test_the_order_has_each_task_behind_those_it_waits_for() -> None:
     waits = {"d": "bc", "b": "a", "c": "a", "a": ""}
     order, cycles = in_order(waits)

@@ -313,6 +313,13 @@ def test_a_fault_is_told_once_and_not_again_for_all_that_follows_from_it() -> No
     assert [fault.path for fault in check(document, BLOCKS).faults] == ["dag.tasks[1].depends", "dag.tasks[2].depends"]
 
 
+def test_a_depends_that_can_not_be_read_is_no_reason_to_find_fault_with_what_it_would_have_said() -> None:
+    refers = {"x": "{{ tasks.a.outputs.x }}"}
+    misspelt, mistyped = task("b", dependz="a", arguments=refers), {**task("c", arguments=refers), "depends": ["a"]}
+    document = changed(workflow(task("a"), misspelt, mistyped, task("end", "b.OMITTED && c")), entrypoint="a")
+    assert [fault.path for fault in check(document, BLOCKS).faults] == ["dag.tasks[1].dependz", "dag.tasks[2].depends"]
+
+
 def test_a_failure_that_nothing_handles_is_a_warning_unless_it_is_allowed_or_decides_the_run() -> None:
     document = workflow(
         task("bare"),
@@ -354,6 +361,7 @@ def test_a_task_without_policies_gets_those_of_its_block_type() -> None:
         {"allOf": [{"properties": {"x": {}}}]},
         {"type": "object", "if": {"required": ["y"]}, "then": {"properties": {"x": {}}}},
         {"$ref": "#/$defs/a~1b", "$defs": {"a/b": {"properties": {"x": {"$ref": "#"}}}}},
+        {"$dynamicRef": "#here", "$defs": {"a": {"$dynamicAnchor": "here", "properties": {"x": {}}}}},
         {"$ref": "#here", "$defs": {"a": {"$anchor": "here", "properties": {"x": {}}}}},
     ],
 )

@@ -127,6 +127,13 @@ def test_s8_a_document_full_of_faults_gets_the_first_thousand_and_their_number(d
         assert faults[-1].endswith(" more faults")
 
 
+def test_s8_the_nearest_names_of_a_great_many_unknown_ones_are_not_looked_for() -> None:
+    known = [task(f"task-{n}") for n in range(500)]
+    faults = told(workflow(*known, *(task(f"t{n}", f"taks-{n}") for n in range(400))))
+    assert len(faults) == 400
+    assert 20 <= sum("did you mean" in fault for fault in faults) <= 40
+
+
 @pytest.mark.parametrize(
     "raw", [b"[" * 100_000, b'{"dag":' * 10_000, b'{"dag": {"tasks": [NaN]}}', b"\xff\xfe", b"", b"1e999", b"\x00"]
 )
