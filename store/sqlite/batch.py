@@ -22,21 +22,23 @@ from store.protocol import Proposal, Recorded
 from store.sqlite.cache import Stored, Unreadable
 from store.sqlite.errors import ALL_AFFECTED, in_short
 from store.sqlite.rows import (
+    ADVANCE_RUN,
     INSERT_CHANGE,
     INSERT_REQUEST,
     INSERT_RUN,
     UPDATE_RUN,
     WRITE_TASK,
     Row,
+    advanced_row,
     change_row,
     dumps,
     new_run_row,
+    only_advanced,
     request_row,
     run_row,
     task_row,
 )
 
-_TOUCH: Final = "UPDATE runs SET wake_at = ?, heal = ? WHERE number = ?"
 _GIVE_UP: Final = """
 UPDATE runs SET status = 'FAILED', claimed = 0, wake_at = NULL, revision = ?, updated_at = ?, finished_at = ?, error = ?
 WHERE number = ?"""
@@ -55,8 +57,8 @@ class Batch:
         self._writer = writer
         self._new_runs: list[Row] = []
         self._requests: list[Row] = []
-        self._runs: list[Row] = []
-        self._touches: list[Row] = []
+        self._runs: dict[int, Row] = {}
+        self._advances: dict[int, Row] = {}
         self._given_up: list[Row] = []
         self._tasks: list[Row] = []
         self._changes: list[Row] = []
@@ -109,23 +111,33 @@ class Batch:
             outcomes.append(outcome)
         if changes:
             run = draft.freeze()
-            row, tasks = run_row(number, run), [task_row(number, name, run.tasks[name]) for name in draft.touched]
-            self._runs.append(row)  # from here on nothing can raise
+            tasks = [task_row(number, name, run.tasks[name]) for name in draft.touched]
+            self._update(stored, run)  # from here on nothing can raise
             self._tasks += tasks
             self._changes += changes
         elif draft.wake_at != run.wake_at or draft.heal != run.heal:
-            run = self._touched(number, run, draft.wake_at, draft.heal)
+            run = self._touch(stored, draft.wake_at, draft.heal)
         return run, [Recorded(run.id, outcome, run) for outcome in outcomes]
 
-    def _touched(self, number: int, run: WorkflowRun, wake_at: float | None, heal: int) -> WorkflowRun:
-        self._touches.append((wake_at, heal, number))
-        return run._replace(wake_at=wake_at, heal=heal)
+    def _update(self, stored: Stored, run: WorkflowRun) -> None:
+        """The row of a run that was `stored` in another state; the last one of a run counts."""
+        number = stored.number
+        if only_advanced(stored.run, run):
+            self._advances[number] = advanced_row(number, run)
+        else:
+            self._runs[number] = run_row(number, run)
+            self._advances.pop(number, None)
+
+    def _touch(self, stored: Stored, wake_at: float | None, heal: int) -> WorkflowRun:
+        run = stored.run._replace(wake_at=wake_at, heal=heal)
+        self._update(stored, run)
+        return run
 
     def _fail(self, stored: Stored, reason: str) -> WorkflowRun:
         """End a run that the engine can't go on with. If that fails as well, only its status is changed."""
         number, run = stored
         if run.is_final:  # nothing more can be done to it, but it must not be the first to be woken for ever
-            return run if run.wake_at is None else self._touched(number, run, self.at + _PUT_OFF, run.heal)
+            return run if run.wake_at is None else self._touch(stored, self.at + _PUT_OFF, run.heal)
         error = Error("ENGINE_ERROR", reason)
         try:
             return self._advance(stored, [Proposal(run.id, RunFailed(error))])[0]
@@ -158,8 +170,8 @@ class Batch:
         for statement, rows in (
             (INSERT_RUN, self._new_runs),
             (INSERT_REQUEST, self._requests),
-            (UPDATE_RUN, self._runs),
-            (_TOUCH, self._touches),
+            (UPDATE_RUN, self._runs.values()),
+            (ADVANCE_RUN, self._advances.values()),
             (_GIVE_UP, self._given_up),
             (WRITE_TASK, self._tasks),
             (INSERT_CHANGE, self._changes),

@@ -5,6 +5,7 @@ What is JSON stands as text, so that a person with the `sqlite3` program can rea
 
 from collections.abc import Mapping
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -34,6 +35,9 @@ UPDATE runs SET
   started_at = ?, finished_at = ?, deadline = ?, wake_at = ?, heal = ?, error = ?, outputs = ?
 WHERE number = ?"""
 
+ADVANCE_RUN: Final = """
+UPDATE runs SET revision = ?, claimed = ?, size = ?, updated_at = ?, wake_at = ?, heal = ? WHERE number = ?"""
+
 SELECT_RUNS: Final = """
 SELECT
   number, tenant, workflow, version, id, status, revision, generation, paused, cancelled, told, size, created_at,
@@ -58,6 +62,11 @@ WHERE position > ? AND writer IS NOT ? ORDER BY position LIMIT ?"""
 SUMMARY: Final = "id, workflow, version, status, requested_by, created_at, updated_at, finished_at, error"
 
 
+_LASTING: Final = attrgetter(
+    "status", "paused", "cancelled", "told", "generation", "started_at", "finished_at", "deadline", "error", "outputs"
+)
+
+
 def dumps(value: object) -> str:
     """Compact JSON; the named tuples of the engine are arrays in it.
 
@@ -79,11 +88,21 @@ def _text(value: object) -> str | None:
 
 def run_row(number: int, run: WorkflowRun) -> Row:
     """The parameters of `UPDATE_RUN`."""
-    return (
-        run.status, run.revision, run.generation, run.paused, run.cancelled, run.told, run.running, run.size,
-        run.updated_at, run.started_at, run.finished_at, run.deadline, run.wake_at, run.heal, _text(run.error),
-        _text(run.outputs), number,
+    return (  # of plain types: any other costs a look-up of its adapter
+        str(run.status), run.revision, run.generation, int(run.paused), int(run.cancelled), int(run.told), run.running,
+        run.size, run.updated_at, run.started_at, run.finished_at, run.deadline, run.wake_at, run.heal,
+        _text(run.error), _text(run.outputs), number,
     )  # fmt: skip
+
+
+def advanced_row(number: int, run: WorkflowRun) -> Row:
+    """The parameters of `ADVANCE_RUN`."""
+    return (run.revision, run.running, run.size, run.updated_at, run.wake_at, run.heal, number)
+
+
+def only_advanced(before: WorkflowRun, after: WorkflowRun) -> bool:
+    """Whether `ADVANCE_RUN` will do, which takes half the time: most transitions change nothing else."""
+    return _LASTING(before) == _LASTING(after)
 
 
 def new_run_row(number: int, run: WorkflowRun) -> Row:
