@@ -319,7 +319,9 @@ def test_a_value_that_no_row_can_hold_gets_a_sentence(store: SqliteStore, value:
 def test_processes_that_make_the_file_at_once_make_it_once(path: Path) -> None:
     script = "import sys; from store.open import open_store; print(open_store(sys.argv[1]).incarnation)"
     command = [sys.executable, "-c", script, f"sqlite:///{path}"]
-    children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    children = [
+        subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True) for _ in range(4)
+    ]
     incarnations = {child.communicate(timeout=60)[0] for child in children}
     assert [child.returncode for child in children] == [0] * 4
     assert len(incarnations) == 1
