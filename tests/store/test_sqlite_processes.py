@@ -1,4 +1,4 @@
-"""Several processes on one file: one sees what another commits; one that is killed is dead at once, and loses nothing."""
+"""Several processes on one file: one sees what another commits; a killed one is dead at once, and loses nothing."""
 
 import os
 import signal
