@@ -1,0 +1,264 @@
+"""`icefloe demo`: the workflows of the examples, more than a thousand runs, and a real engine that is killed half-way.
+
+triggers ─► store ◄─► engine (killed, and started again) ─► outbox, service desk
+             │  ▲                                              │
+     changes ▼  │ decisions                                    ▼
+            people             store, outbox and desk ─► is all as the script has it?
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+from time import monotonic, sleep
+from typing import Final, Self
+from urllib.parse import quote
+
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
+
+from blocks.catalogue import Catalogue
+from engine.explain import explain
+from engine.faults import Fault, Invalid
+from engine.statuses import FINAL_RUN, RunStatus
+from engine.validation import read_workflow
+from icefloe.cli.app import Session
+from icefloe.cli.failures import CommandError
+from icefloe.cli.terminal import Terminal
+from icefloe.cli.wording import count, span
+from icefloe.demo_engine import Engine, EngineError
+from icefloe.demo_people import People, Trigger, read_script
+from icefloe.demo_report import Crash, document, examine, tables
+from icefloe.demo_server import DemoServer
+from store.open import open_store
+from store.protocol import NewRun, RunQuery, Store
+
+EXAMPLES: Final = Path(__file__).parents[1] / "examples"
+SECONDS: Final = 300.0
+_TRIGGERS_PER_SECOND: Final = 250
+_TRIGGERS_AT_ONCE: Final = 20
+_TICK_SECONDS: Final = 0.01
+_LIVE_SECONDS: Final = 0.1  # between two looks of who watches a bar
+_PLAIN_SECONDS: Final = 2.0  # between two lines where nobody does
+_SHOWN: Final = 10
+
+
+def demo(  # noqa: PLR0913 - the options of the command
+    session: Session,
+    *,
+    directory: Path | None = None,
+    examples: Path = EXAMPLES,
+    triggers: Path | None = None,
+    limit: int | None = None,
+    keep: bool = False,
+    seconds: float = SECONDS,
+) -> None:
+    """Run the demo in a new directory (or in one that is empty), and show what came of it.
+
+    Raises:
+        CommandError: it can't begin, it didn't end in `seconds`, or not everything is as it must be.
+        Invalid: a workflow or a trigger can't be used.
+    """
+    terminal, triggers = session.terminal, triggers or examples / "triggers.jsonl"
+    for needed in (examples / "workflows", triggers):
+        if not needed.exists():
+            sentence = f"{needed} isn't there: the examples come with a clone of the project; say where with --examples"
+            raise CommandError("NO_EXAMPLES", sentence)
+    with _place(directory, keep=keep) as place, DemoServer() as desk:
+        script, outbox = read_script(triggers, desk.url, limit), place / "outbox"
+        url = f"sqlite:///{quote(str(place / 'icefloe.db'))}"
+        settings = {"store": url, "outbox": str(outbox), "http_allow_private": "true", "log_level": "info"}
+        with closing(open_store(url)) as store, Engine(place / "engine.log", settings) as engine:
+            saved = _save(store, examples / "workflows")
+            terminal.show(
+                Text(f"{count(len(script), 'run')} of {count(saved, 'workflow')}, and one engine", "bold"),
+                "The engine is killed half-way. Scripted people decide, the service desk that",
+                "tasks call misbehaves, mails go to an outbox. What comes of every run, result",
+                f"and effect is then held against the script. All of it is in {place}",
+                "",
+            )
+            with _Display(terminal, len(script), outbox) as display:
+                people = People(store, script)
+                crash = _Performance(store, engine, people, script, display, seconds).perform()
+        with closing(open_store(url, create=False)) as store:  # a fresh look at what is in the file
+            report = examine(store, script, desk.ledger, outbox)
+        report.problems += people.unexpected
+        terminal.give(document(report, crash, people))
+        for table in tables(report, crash, people):
+            terminal.show("", table)
+        terminal.show("")
+        for problem in report.problems[:_SHOWN]:
+            terminal.remark(problem)
+        if report.problems:
+            sentence = f"{count(len(report.problems), 'thing')} didn't come out as the script has it; see {place}"
+            raise CommandError("DEMO_FAILED", sentence)
+        terminal.show(Text("Every run ended as it had to, with every result and effect there, once.", "bold green"))
+        if keep or directory is not None:
+            terminal.show("Look into it:", f"  icefloe runs --store {url}", f"  icefloe show demo-0002 --store {url}")
+        else:
+            terminal.show("Next: `icefloe demo --keep`, to look into the runs; or a workflow of your own.")
+
+
+@contextmanager
+def _place(directory: Path | None, *, keep: bool) -> Iterator[Path]:
+    """An empty directory. One of our own doesn't stay, unless it is to be kept or shows what went wrong."""
+    if directory is not None:
+        directory.mkdir(parents=True, exist_ok=True)
+        if any(directory.iterdir()):
+            raise CommandError("NOT_EMPTY", f"{directory} isn't empty, and the demo begins with an empty store")
+        yield directory.resolve()
+        return
+    place = Path(mkdtemp(prefix="icefloe-demo-"))
+    try:
+        yield place
+    except CommandError:
+        keep = True
+        raise
+    finally:
+        if not keep:
+            rmtree(place)
+
+
+def _save(store: Store, directory: Path) -> int:
+    """Check and save the workflows of a directory, as `icefloe save` does; how many."""
+    catalogue, files = Catalogue.load(), sorted(directory.glob("*.json"))
+    for file in files:
+        report = read_workflow(file.read_bytes(), catalogue)
+        if report.workflow is None:
+            raise Invalid(*(Fault(f"{file.name}: {fault.path}", fault.message) for fault in report.faults))
+        store.save_workflow(report.workflow, by="demo")
+    return len(files)
+
+
+class _Performance:
+    """The demo itself: in one thread, so that it takes no more from the engine than it must."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - who and what is on the stage
+        self,
+        store: Store,
+        engine: Engine,
+        people: People,
+        script: Sequence[Trigger],
+        display: "_Display",
+        seconds: float,
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._people = people
+        self._total = len(script)
+        self._coming = deque(script)
+        self._display = display
+        self._began: float | None = None
+        self._give_up_at = monotonic() + seconds
+
+    def perform(self) -> Crash:
+        """From the first trigger to the end of the last run, with a crash in the middle.
+
+        Raises:
+            CommandError: it takes too long, or the engine ended by itself.
+            Invalid: a trigger was refused.
+        """
+        engine, people, say = self._engine, self._people, self._display.say
+        try:
+            engine.start()
+            self._until(engine.ready)
+            say(f"engine {engine.pid} is ready", "green")
+            self._began = monotonic()
+            self._until(lambda: 2 * people.ended >= self._total)
+            ended, killed, killed_at = people.ended, engine.pid, monotonic()
+            engine.kill()
+            engine.start()
+            say(f"engine {killed} was killed with SIGKILL when {count(ended, 'run')} had ended", "red")
+            self._until(engine.ready)
+            crash = Crash(ended, monotonic() - killed_at, engine.behind or 0)
+            behind = count(crash.behind, "change")
+            say(f"engine {engine.pid} is ready {span(crash.seconds)} later, with {behind} to read again", "green")
+            self._until(lambda: people.ended == self._total)
+            engine.stop()
+        except EngineError as error:
+            for line in engine.last_words():
+                self._display.terminal.remark(line)
+            raise CommandError("ENGINE", f"{error}; its log is {engine.log}") from None
+        return crash
+
+    def _until(self, done: Callable[[], bool]) -> None:
+        """Let triggers come in and people decide until something has come about."""
+        while not done():
+            self._submit()
+            more = self._people.act()
+            self._engine.ready()
+            self._display.update(self._people)
+            if monotonic() > self._give_up_at:
+                raise self._late()
+            if not more:
+                sleep(_TICK_SECONDS)
+
+    def _submit(self) -> None:
+        """Start the runs whose triggers have come in by now, or some of them."""
+        if self._began is None or not self._coming:
+            return
+        due = (monotonic() - self._began) * _TRIGGERS_PER_SECOND - (self._total - len(self._coming))
+        come = [self._coming.popleft() for _ in range(min(int(due), _TRIGGERS_AT_ONCE, len(self._coming)))]
+        requests = [NewRun(one.id, one.workflow, one.inputs, requested_by=one.requested_by) for one in come]
+        for one in self._store.create(requests) if requests else ():
+            if one.outcome != "created":
+                raise Invalid(*(Fault(f"{one.id}: {fault.path}", fault.message) for fault in one.faults))
+
+    def _late(self) -> CommandError:
+        """Tell which runs are stuck, and what they wait for."""
+        stuck = self._store.find(RunQuery(statuses=frozenset(RunStatus) - FINAL_RUN, limit=_SHOWN)).runs
+        types = Catalogue.load()
+        for run in self._store.load(one.id for one in stuck).values():
+            for one in explain(run, self._store.now(), types):
+                if one.kind != "tasks":
+                    self._display.terminal.remark(f"{run.id}: {one.task or 'the run'} {one.sentence}")
+        missing = count(self._total - self._people.ended, "run")
+        place = self._engine.log.parent
+        return CommandError("DEMO_LATE", f"time is up, and {missing} of {self._total:,} haven't ended; see {place}")
+
+
+class _Display:
+    """How far it is: a bar where a person watches, else a line now and then; nothing with `--json`."""
+
+    def __init__(self, terminal: Terminal, total: int, outbox: Path) -> None:
+        self.terminal = terminal
+        self._total = total
+        self._outbox = outbox
+        self._began = self._last = monotonic()
+        columns = (BarColumn(bar_width=12), TextColumn("{task.description}"))
+        self._bar = Progress(*columns, console=terminal.out, transient=True) if terminal.live else None
+        self._pace = _PLAIN_SECONDS if self._bar is None else _LIVE_SECONDS
+        self._seen = deque([(self._began, 0)], maxlen=round(_PLAIN_SECONDS / self._pace) + 1)
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+            self._bar.add_task("", total=self._total)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def say(self, sentence: str, style: str = "") -> None:
+        """Say something that stays."""
+        self.terminal.show(Text(f"{monotonic() - self._began:5.1f} s  {sentence}", style))
+
+    def update(self, people: People) -> None:
+        """Show how far it is, if it is time for that."""
+        now = monotonic()
+        if self.terminal.json or now - self._last < self._pace:
+            return
+        self._last = now
+        self._seen.append((now, people.called))
+        (since, before), mails = self._seen[0], sum(1 for _ in self._outbox.glob("*.eml"))
+        state = (
+            f"{people.ended:,}/{self._total:,} runs, {(people.called - before) / (now - since):,.0f} tasks/s, "
+            f"{len(people.asked):,} wait for people, {mails:,} mails"
+        )
+        if self._bar is None:
+            self.say(state)
+        else:
+            self._bar.update(self._bar.task_ids[0], completed=people.ended, description=state)
