@@ -1,7 +1,8 @@
 """Checking arguments against a block's model, in a person's words, also before their references are filled in."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ValidationError
@@ -12,18 +13,20 @@ from engine.references import ReferenceSyntaxError, compile_template
 
 Location: TypeAlias = tuple[str | int, ...]
 
+FAULTS_AT_MOST = 100
+
 _ROOT: Location = ()
 _PREFIX = re.compile(r"^(Input |Value error, |Assertion failed, |(List|Dictionary|String) (?=should ))")
 
 
 def faults_of(error: ValidationError, model: type[BaseModel], value: object) -> list[Fault]:
     """What pydantic found, one fault a place: `payload.title: is required`."""
-    return _told(error.errors(include_url=False, include_context=False, include_input=False), model, value, [])
+    return _told(error.errors(include_url=False, include_context=False, include_input=False), model, value, _Places(()))
 
 
 def check(model: type[BaseModel], arguments: Mapping[str, Any]) -> list[Fault]:
     """The faults that no run can mend: whatever holds a `{{ reference }}` may turn out to be anything."""
-    holes = list(_holes(arguments, _ROOT))
+    holes = _Places(_holes(arguments, _ROOT))
     try:
         model.model_validate(arguments)
     except ValidationError as error:
@@ -39,25 +42,50 @@ def path_of(location: Location) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
 
 
-def _told(found: list[ErrorDetails], model: type[BaseModel], value: object, holes: list[Location]) -> list[Fault]:
+class _Places:
+    """Some places in a value; arguments may have very many, so each question takes a look or two."""
+
+    def __init__(self, places: Iterable[Location]) -> None:
+        self._places = frozenset(places)
+        self._above = frozenset(place[:length] for place in self._places for length in range(len(place) + 1))
+
+    def __bool__(self) -> bool:
+        return bool(self._places)
+
+    def hold(self, place: Location) -> bool:
+        """Whether `place` is one of these, or within one."""
+        return bool(self._places) and any(place[:length] in self._places for length in range(len(place) + 1))
+
+    def are_within(self, place: Location) -> bool:
+        """Whether one of these is `place`, or within it."""
+        return place in self._above
+
+
+def _told(found: list[ErrorDetails], model: type[BaseModel], value: object, holes: _Places) -> list[Fault]:
     places = [_place(detail, value) for detail in found]
-    undecided = [place for place, _ in places if any(_within(place, hole) for hole in holes)]
+    undecided = _Places(place for place, _ in places if holes.hold(place))
     sentences: dict[Location, dict[str, None]] = {}
+    untold = 0
     for detail, (place, union) in zip(found, places, strict=True):
-        another_may_fit = union is not None and any(_within(other, union) for other in undecided)
-        if not another_may_fit and _is_certain(detail["type"], place, holes):
+        another_may_fit = union is not None and undecided.are_within(union)
+        if another_may_fit or not _is_certain(detail["type"], place, holes):
+            continue
+        if place in sentences or len(sentences) < FAULTS_AT_MOST:
             sentences.setdefault(place, {})[_sentence(detail, place, model)] = None
-    return [Fault(path_of(place), ", or ".join(said)) for place, said in sentences.items()]
+        else:
+            untold += 1
+    faults = [Fault(path_of(place), ", or ".join(said)) for place, said in sentences.items()]
+    return [*faults, Fault("", f"and {untold:,} more faults")] if untold else faults
 
 
-def _is_certain(kind: str, place: Location, holes: list[Location]) -> bool:
+def _is_certain(kind: str, place: Location, holes: _Places) -> bool:
     """Whether an error is one whatever the references turn out to be."""
     if kind in {"missing", "extra_forbidden"}:
         return True  # names are never references
-    if any(_within(place, hole) for hole in holes):
+    if holes.hold(place):
         return False
     # What holds a reference somewhere can still be of the wrong type; any other rule may hang on what is filled in.
-    return kind.endswith("_type") or not any(_within(hole, place) for hole in holes)
+    return kind.endswith("_type") or not holes.are_within(place)
 
 
 def _sentence(detail: ErrorDetails, place: Location, model: type[BaseModel]) -> str:
@@ -91,10 +119,6 @@ def _place(detail: ErrorDetails, value: object) -> tuple[Location, Location | No
     return (*place, *absent), union
 
 
-def _within(place: Location, outer: Location) -> bool:
-    return place[: len(outer)] == outer
-
-
 def _holes(value: object, at: Location) -> Iterator[Location]:
     """Where `value` has text with references in it."""
     match value:
@@ -112,6 +136,7 @@ def _holes(value: object, at: Location) -> Iterator[Location]:
                 yield from _holes(inner, (*at, index))
 
 
+@lru_cache(maxsize=1024)
 def _names(model: type[BaseModel], place: Location) -> list[str]:
     """The property names that the model knows at `place`, by its JSON Schema."""
     root = model.model_json_schema()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from blocks.approval import approval
 from blocks.contract import (
     Block,
     BlockContext,
@@ -316,3 +317,10 @@ def test_arguments_are_checked_before_their_references_are_filled_in(
     arguments: dict[str, Any], faults: list[Fault]
 ) -> None:
     assert build.check(arguments) == faults
+
+
+def test_s8_arguments_full_of_faults_get_the_first_hundred_and_their_number() -> None:
+    arguments = {"approvers": ["olga"], **{f"unknown{number}": 1 for number in range(5000)}}
+    faults = approval.check(arguments)
+    assert len(faults) == 101
+    assert faults[-1] == Fault("", "and 4,900 more faults")
