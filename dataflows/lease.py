@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import structlog
 
+from engine.transitions import TaskClaimed
 from store.protocol import Store, StoreError
 
 LOOK_SECONDS = 1.0  # how often it looks for owners whose process has ended
@@ -53,6 +54,10 @@ class Lease:
     def holds(self) -> bool:
         """Whether a call may begin: the lease lasts long enough."""
         return monotonic() + self._margin < self._valid_until
+
+    def covers(self, claim: TaskClaimed) -> bool:
+        """Whether the call of this claim may begin: it is this owner's, and not one's that was declared dead since."""
+        return claim.owner == self.owner and self.holds()
 
     def shares(self, run_id: str) -> bool:
         """Whether this run is this engine's to look after: engines share runs by rendezvous hashing."""
