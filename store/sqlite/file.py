@@ -26,8 +26,8 @@ from store.sqlite.schema import prepare
 
 BUSY_SECONDS: Final = 5.0
 RESERVE_BYTES: Final = 256 * 1024
-_WRITER_PAGES: Final = 4000  # of 4 KiB: what each connection may keep in memory
-_READER_PAGES: Final = 1000
+_WRITER_PAGES: Final = 2000  # of 4 KiB: what each connection may keep in memory
+_READER_PAGES: Final = 500
 _PAGES_BETWEEN_CHECKPOINTS: Final = 4000
 _LOG_BYTES_KEPT: Final = 64 * 1024 * 1024
 

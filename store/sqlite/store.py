@@ -1,7 +1,6 @@
 """The store on one SQLite file: each method of the protocol, as one transaction."""
 
 import random
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -133,11 +132,7 @@ class SqliteStore:
     def wake_active(self) -> int:
         """Make every run that has something ready or running due now; how many."""
         with self._writing() as (connection, _, batch):
-            return self._wake_active(connection, batch.at)
-
-    def _wake_active(self, connection: sqlite3.Connection, at: float) -> int:
-        self._cache.forget()  # their `wake_at` is another one now
-        return owners.wake_active(connection, at)
+            return owners.wake_active(connection, batch.at)
 
     def changes(self, after: int, *, limit: int = 1000, excluding: str | None = None) -> Changes:
         """The changes after a position, in order; without those that the owner `excluding` wrote."""
@@ -165,7 +160,7 @@ class SqliteStore:
                 number, position = owners.enter(connection, owner, batch.at + lease, newest)
                 if position > newest:  # the file is an older copy of what those owners read
                     _log.warning(
-                        "feed_went_back", newest=newest, read=position, woken=self._wake_active(connection, batch.at)
+                        "feed_went_back", newest=newest, read=position, woken=owners.wake_active(connection, batch.at)
                     )
         except BaseException:
             lock.release()
@@ -198,7 +193,7 @@ class SqliteStore:
         with self._writing() as (connection, _, batch):
             buried = [id_ for id_, late_at in suspects.items() if owners.declare_dead(connection, id_, late_at=late_at)]
             if buried:
-                _log.warning("owners_buried", owners=buried, woken=self._wake_active(connection, batch.at))
+                _log.warning("owners_buried", owners=buried, woken=owners.wake_active(connection, batch.at))
         for id_ in buried:
             owners.clear_away(path, id_)
         return buried
@@ -208,7 +203,7 @@ class SqliteStore:
         with self._writing() as (connection, _, batch):
             owners.prolong(connection, owner, batch.at, position)
             if owners.declare_dead(connection, owner):
-                self._wake_active(connection, batch.at)
+                owners.wake_active(connection, batch.at)
         if self._lock is not None and self._lock.owner == owner:
             self._lock.release()
             self._writer = self._lock = None
