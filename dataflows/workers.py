@@ -14,7 +14,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import structlog
 
 STUCK_SECONDS = 5.0  # how long a call may block the event loop that it shares with others of its type
-LOOPS_AT_MOST = 16  # event loops of one type that may be stuck for ever
+LOOPS_AT_MOST = 16  # event loops of one type that may be blocked at the same time
+LEAVE_SECONDS = 1.0  # what the other calls of such a loop get to clean up, should it ever turn again
 
 T = TypeVar("T")
 Prepare = Callable[[T], Callable[[], Any]]
@@ -83,47 +84,57 @@ class LoopWorker(Generic[T]):
 
     def __init__(self, name: str, prepare: Prepare[T], done: Done[T]) -> None:
         self._name, self._prepare, self._done = name, prepare, done
-        self._loops = 0
+        self._lock = Lock()
         self._loop: _Loop[T] | None = None
+        self._blocked: list[_Loop[T]] = []
 
     def submit(self, calls: list[T]) -> None:
         """Begin these calls; returns at once."""
-        if self._loop is None or not self._loop.thread.is_alive():
-            self._loops += 1
-            self._loop = _Loop(f"{self._name}-{self._loops}", self._prepare, self._done)
-        self._loop.submit(calls)
+        with self._lock:
+            if self._loop is None:
+                self._loop = _Loop(self._name, self._prepare, self._done)
+            self._loop.submit(calls)
 
     def abandon(self, call: T) -> bool:
         """Cancel it."""
-        if self._loop is not None:
-            self._loop.cancel(call)
+        with self._lock:
+            if self._loop is not None:
+                self._loop.cancel(call)
         return True
 
     def stuck(self) -> list[T]:
         """Give up an event loop that hasn't turned for a while; the call that blocks it stays there."""
-        loop = self._loop
-        if loop is None or not loop.is_stuck() or self._loops > LOOPS_AT_MOST:
-            return []
-        self._loop = None
+        with self._lock:
+            loop = self._loop
+            self._blocked = [blocked for blocked in self._blocked if blocked.thread.is_alive()]
+            if loop is None or not loop.is_stuck() or len(self._blocked) >= LOOPS_AT_MOST:
+                return []
+            self._loop = None
+            self._blocked.append(loop)
         log.error("block_blocked_its_event_loop", type=self._name, call=str(loop.current()))
-        return loop.others()
+        return loop.give_up()
 
 
 class _Loop(Generic[T]):
     """One event loop and its thread. A turn is asked for with each submission, and noted when it comes."""
 
     def __init__(self, name: str, prepare: Prepare[T], done: Done[T]) -> None:
-        self._prepare, self._done = prepare, done
+        self._name, self._prepare, self._done = name, prepare, done
         self._loop = asyncio.new_event_loop()
         self._tasks: dict[asyncio.Task[None], T] = {}
         self._waiting: dict[int, list[T]] = {}
         self._asked: float | None = None
+        self._given_up = False
         self.thread = Thread(target=self._run, name=name, daemon=True)
         self.thread.start()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+        while not self._given_up:
+            try:
+                self._loop.run_forever()
+            except BaseException as error:  # noqa: BLE001 - a SystemExit in a task of a block's own comes up to here
+                log.warning("block_stopped_its_event_loop", type=self._name, error=repr(error))
 
     def submit(self, calls: list[T]) -> None:
         self._waiting[id(calls)] = calls
@@ -134,10 +145,12 @@ class _Loop(Generic[T]):
     def _begin(self, calls: list[T]) -> None:
         self._asked = None
         del self._waiting[id(calls)]
+        if self._given_up:
+            return
         for call in calls:
             task = self._loop.create_task(self._call(call))
             self._tasks[task] = call
-            task.add_done_callback(self._tasks.pop)
+            task.add_done_callback(self._ended)
 
     async def _call(self, call: T) -> None:
         result: object
@@ -146,6 +159,11 @@ class _Loop(Generic[T]):
         except BaseException as error:  # noqa: BLE001 - whatever a block raises is its own task's affair
             result = error
         self._done(call, result)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        call = self._tasks.pop(task)
+        if task.cancelled():  # before it began
+            self._done(call, asyncio.CancelledError())
 
     def cancel(self, call: T) -> None:
         self._loop.call_soon_threadsafe(self._cancel, call)
@@ -172,8 +190,15 @@ class _Loop(Generic[T]):
         task = asyncio.current_task(self._loop)
         return None if task is None else self._tasks.get(task)
 
-    def others(self) -> list[T]:
-        """All calls but the current one, begun or not."""
+    def give_up(self) -> list[T]:
+        """Let the thread end when the call that blocks it lets go; gives all calls but that one, begun or not."""
+        self._given_up = True
+        self._loop.call_soon_threadsafe(self._leave)
         current = self.current()
         begun = [call for call in list(self._tasks.values()) if call is not current]
         return begun + [call for calls in list(self._waiting.values()) for call in calls]
+
+    def _leave(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        self._loop.call_later(LEAVE_SECONDS, self._loop.stop)
