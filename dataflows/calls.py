@@ -26,6 +26,7 @@ from dataflows.settings import EngineSettings, settings_of_blocks
 from dataflows.slots import Slots
 from dataflows.workers import LoopWorker, ThreadWorker, Worker
 from engine.machine import Dispatch
+from engine.run import WorkflowRun
 from engine.transitions import (
     Error,
     Result,
@@ -45,11 +46,11 @@ ENDED_AT_ONCE = 1000
 class Call:
     """One call of a block. `claim` is recorded, or (`unclaimed`: of a pure block) will be with the result.
 
-    `timeout` is in seconds. `ended` says that its result is known and no other will count, `placed` that it takes a
-    slot of its type.
+    `timeout` is in seconds, `granted` a revision of the run with the claim. `ended` says that its result is known, and
+    no other will count; `placed` that it takes a slot of its type.
     """
 
-    __slots__ = ("claim", "dispatch", "ended", "placed", "run_id", "task", "timeout", "type", "unclaimed")
+    __slots__ = ("claim", "dispatch", "ended", "granted", "placed", "run_id", "task", "timeout", "type", "unclaimed")
 
     def __init__(self, dispatch: Dispatch, claim: TaskClaimed, *, unclaimed: bool) -> None:
         self.dispatch = dispatch
@@ -59,6 +60,7 @@ class Call:
         self.timeout = dispatch.run.plan.tasks[dispatch.task].timeout
         self.claim = claim
         self.unclaimed = unclaimed
+        self.granted: int | None = None
         self.ended = False
         self.placed = True
 
@@ -103,6 +105,14 @@ class Calls:
         call = self._table.get((run_id, task))
         return call is not None and (token is None or call.claim.token == token)
 
+    def disown(self, run: WorkflowRun, task: str) -> None:
+        """End the call of this task, if the run as it stands has taken back its claim: no result of it will count."""
+        call = self._table.get((run.id, task))
+        if call is not None and call.granted is not None and call.granted <= run.revision:
+            claim = run.tasks[task].claim
+            if claim is None or claim.token != call.claim.token:
+                self._abandon(call, TaskReleased(task, call.claim.token))
+
     def expect(self, dispatch: Dispatch, claim: TaskClaimed, *, unclaimed: bool) -> Call:
         """A call that is about to be claimed; a slot was taken for it."""
         call = Call(dispatch, claim, unclaimed=unclaimed)
@@ -111,13 +121,6 @@ class Calls:
 
     def start(self, type_: str, calls: list[Call]) -> None:
         """Begin calls of one block type."""
-        with self._lock:
-            for call in calls:
-                if call.timeout is not None:
-                    heappush(self._deadlines, (monotonic() + call.timeout, call.claim.token, call))
-            if len(self._deadlines) > 4 * len(self._table) + 1000:
-                self._deadlines = [entry for entry in self._deadlines if not entry[2].ended]
-                heapify(self._deadlines)
         self._workers[type_].submit(calls)
 
     def forget(self, call: Call) -> None:
@@ -140,14 +143,15 @@ class Calls:
 
     def overdue(self) -> None:
         """End the calls whose time is over: their results count no more."""
-        now = monotonic()
-        while self._deadlines and self._deadlines[0][0] <= now:
-            with self._lock:
-                call = heappop(self._deadlines)[2]
+        while (call := self._next_overdue()) is not None:
             message = f"the attempt took longer than its timeout of {call.timeout:g} s"
-            result = TaskTimedOut(call.task, call.claim.token, message, attempt_over=True)
-            if self._end(call, result) and self._workers[call.type].abandon(call):
-                self._vacate(call)
+            self._abandon(call, TaskTimedOut(call.task, call.claim.token, message, attempt_over=True))
+
+    def _next_overdue(self) -> Call | None:
+        with self._lock:
+            if not self._deadlines or self._deadlines[0][0] > monotonic():
+                return None
+            return heappop(self._deadlines)[2]
 
     def unstick(self) -> None:
         """Give back the calls that are blocked by another one of their type."""
@@ -157,13 +161,18 @@ class Calls:
 
     def give_back(self, call: Call) -> None:
         """End a call without a result; it will be made again, under another claim."""
-        if self._end(call, TaskReleased(call.task, call.claim.token)):
-            self._vacate(call)
+        self._end(call, TaskReleased(call.task, call.claim.token))
+        self._vacate(call)
 
     def give_back_all(self) -> None:
         """Give back whatever hasn't ended."""
         for call in list(self._table.values()):
             self.give_back(call)
+
+    def _abandon(self, call: Call, result: Result) -> None:
+        """End a call that has begun, without waiting for it."""
+        if self._end(call, result) and self._workers[call.type].abandon(call):
+            self._vacate(call)
 
     def _end(self, call: Call, result: Result) -> bool:
         """End a call, unless it has been ended before."""
@@ -183,6 +192,10 @@ class Calls:
 
     def _prepare(self, call: Call) -> Any:
         """What to call; raises what keeps it from being called. Runs on the worker's thread, as does `_done`."""
+        if call.ended:
+            raise RuntimeError("nobody waits for this call any more, and so nobody will hear of this error")
+        if call.timeout is not None:
+            self._limit(call, call.timeout)
         dispatch = call.dispatch
         run, state, sent = dispatch.run, dispatch.state, dispatch.signal
         context = BlockContext(
@@ -198,6 +211,14 @@ class Calls:
         signal = None if sent is None else Signal(sent.id, sent.sender, sent.at, sent.data)
         return self._catalogue[dispatch.type].bind(dispatch.phase, dispatch.arguments(), context, signal, state.outputs)
 
+    def _limit(self, call: Call, timeout: float) -> None:
+        """The call begins, and with it its time."""
+        with self._lock:
+            heappush(self._deadlines, (monotonic() + timeout, call.claim.token, call))
+            if len(self._deadlines) > 4 * len(self._table) + 1000:
+                self._deadlines = [entry for entry in self._deadlines if not entry[2].ended]
+                heapify(self._deadlines)
+
     def _done(self, call: Call, result: object) -> None:
         """The worker has ended a call, and has room for another one."""
         self._vacate(call)
@@ -210,6 +231,9 @@ def _recordable(call: Call, found: Outcome) -> Result:
     task, token = call.task, call.claim.token
     claim = call.claim if call.unclaimed else None
     match found:
+        case Expired() | Waiting() if claim is not None:
+            error = Error("BAD_OUTPUTS", f"{call.type} is pure: it can neither wait nor time out")
+            return TaskFailed(task, token, error, claim=claim)
         case Succeeded(outputs):
             return TaskSucceeded(task, token, outputs, claim)
         case Failed(code, message, retryable, outputs):

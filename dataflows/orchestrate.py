@@ -54,6 +54,7 @@ class Orchestrator(StatefulBatchLogic[News, Move, None]):
 
     def _decide(self, run: WorkflowRun, moves: list[Move], *, woken: bool) -> None:
         if run.is_final:
+            self._shell.disown(run)
             moves += _tell_parent(run)
             return
         if woken:

@@ -21,6 +21,7 @@ from dataflows.settings import EngineSettings
 from engine.machine import Dispatch
 from engine.outcomes import Rejected
 from engine.run import WorkflowRun
+from engine.statuses import TaskStatus
 from store.protocol import Proposal, Recorded, Store, StoreError
 
 T = TypeVar("T")
@@ -139,14 +140,23 @@ class Shell:
         """A call that may be claimed, if it isn't in flight already and there is a free slot for it."""
         run, state = dispatch.run, dispatch.state
         if self.calls.holds(run.id, dispatch.task):
+            self.calls.disown(run, dispatch.task)
             return None
         if state.lost >= DEATHS and not self.quarantine.admit(run.id, dispatch.task):
             return None
         if not self.slots.take(dispatch.type, run.id, run.tenant):
             return None
-        healthy = run.heal == 0 and state.lost == 0
         claim = dispatch.claim(self.lease.token(), self.lease.owner)
-        return self.calls.expect(dispatch, claim, unclaimed=healthy and self.catalogue[dispatch.type].pure)
+        healthy = run.heal == 0 and state.lost == 0
+        timed = run.plan.tasks[dispatch.task].timeout is not None  # it takes a claim to time out
+        pure = self.catalogue[dispatch.type].pure
+        return self.calls.expect(dispatch, claim, unclaimed=pure and healthy and not timed)
+
+    def disown(self, run: WorkflowRun) -> None:
+        """A run has ended: what is still being called for it is of no use any more."""
+        for name, task in run.tasks.items():
+            if task.status is TaskStatus.CANCELLED:
+                self.calls.disown(run, name)
 
     def withdraw(self, moves: Iterable[Call | Recordable]) -> None:
         """These calls won't be made."""
@@ -168,7 +178,7 @@ class Shell:
 
     def claim(self, calls: list[tuple[str, Call]]) -> list[tuple[str, Call]]:
         """Claim calls in the store; only those that it grants go on. In a healthy run pure blocks need no claim."""
-        if not self.lease.holds():
+        if self.stopping or not self.lease.holds():
             self.withdraw(call for _, call in calls)
             return []
         asked = [one for one in calls if not one[1].unclaimed]
@@ -181,15 +191,21 @@ class Shell:
                 log.debug("claim_refused", run_id=run_id, task=call.task, reason=answer.outcome.reason)
                 self.calls.forget(call)
                 refused.add(call)
+            elif answer.run is not None:
+                call.granted = answer.run.revision
+        self.hear(answers)
         return [one for one in calls if one[1] not in refused] if refused else calls
 
     def start(self, type_: str, calls: list[Call]) -> None:
         """Begin calls; if it is too late for that they are given back."""
-        if self.stopping or not self.lease.holds():
-            for call in calls:
+        begin = []
+        for call in calls:
+            if self.stopping or not self.lease.covers(call.claim):
                 self.calls.give_back(call)
-        elif calls:
-            self.calls.start(type_, calls)
+            else:
+                begin.append(call)
+        if begin:
+            self.calls.start(type_, begin)
 
     def record(self, moves: list[Recordable]) -> None:
         """Record results, and whatever else the orchestrator has to say."""
@@ -205,10 +221,14 @@ class Shell:
                 )
             if call is not None:
                 self.calls.forget(call)
+        self.hear(answers)
 
     def apply(self, doing: str, proposals: list[Proposal], *, durable: bool) -> list[Recorded]:
-        """Apply transitions, and hear of the runs they changed."""
-        answers = self.patiently(doing, lambda: self.store.apply(proposals, durable=durable))
+        """Apply transitions."""
+        return self.patiently(doing, lambda: self.store.apply(proposals, durable=durable))
+
+    def hear(self, answers: list[Recorded]) -> None:
+        """Hear of the runs that were changed, once the calls that it was about have been forgotten."""
         self.heard()
         for answer in answers:
             if answer.run is not None:
@@ -216,7 +236,6 @@ class Shell:
                 wake_at = answer.run.wake_at
                 if wake_at is not None and wake_at < self.next_wake:
                     self.next_wake = wake_at
-        return answers
 
     def patiently(self, doing: str, operation: Callable[[], T]) -> T:
         """Do something with the store, however often it takes: all that is asked of it can be repeated.
