@@ -151,7 +151,7 @@ class _Performance:
         self._coming = deque(script)
         self._display = display
         self._began: float | None = None
-        self._give_up_at = monotonic() + seconds
+        self._seconds = seconds
 
     def perform(self) -> Crash:
         """From the first trigger to the end of the last run, with a crash in the middle.
@@ -190,7 +190,7 @@ class _Performance:
             more = self._people.act()
             self._engine.ready()
             self._display.update(self._people)
-            if monotonic() > self._give_up_at:
+            if self._began is not None and monotonic() > self._began + self._seconds:
                 raise self._late()
             if not more:
                 sleep(_TICK_SECONDS)
