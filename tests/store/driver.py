@@ -7,6 +7,7 @@ from engine.documents import Workflow
 from engine.draft import fold
 from engine.machine import Dispatch, ready
 from engine.run import JournalEntry, WorkflowRun
+from engine.statuses import FINAL_RUN, RunStatus
 from engine.transitions import (
     Error,
     RunWoken,
@@ -20,6 +21,8 @@ from engine.transitions import (
 from store.protocol import Creation, NewRun, Proposal, Recorded, RunQuery, Store
 
 START = 1_000_000.0
+WOKEN = RunWoken()
+ALIVE = RunQuery(statuses=frozenset(RunStatus) - FINAL_RUN)
 
 
 class Clock:
@@ -166,6 +169,3 @@ def everything(store: Store, tenant: str = "default") -> list[Any]:
         cursor = page.cursor
         if cursor is None:
             return found
-
-
-WOKEN = RunWoken()
