@@ -24,7 +24,7 @@ class StoreError(Exception):
     """The store can't do what was asked; the message says what, where and what to do. Nothing was written."""
 
 
-class StoreUnavailable(StoreError):
+class StoreUnavailable(StoreError):  # noqa: N818 - a state of the store, as its sentence says
     """The store can't be reached, or is busy or full at the moment: the same call may succeed later.
 
     Of a write it is not known whether it was done; all writes can be repeated.
@@ -45,7 +45,10 @@ class NewRun(NamedTuple):
 
 
 class Creation(NamedTuple):
-    """What became of a NewRun: `created`, `exists` (the same request was accepted before), or `refused` with all faults."""
+    """What became of a NewRun: `created`, `exists` (it was accepted before), or `refused` with all faults.
+
+    `run` is None if it was refused, or can't be read any more.
+    """
 
     id: str
     outcome: Literal["created", "exists", "refused"]
@@ -72,7 +75,8 @@ class Recorded(NamedTuple):
 class Change(NamedTuple):
     """An event of the feed: one transition of one run (with payloads), or a saved workflow version.
 
-    `document` is there on creation: the run's (or workflow's) whole document.
+    `document` is there on creation: the run's (or workflow's) whole document. A change that can't be read any more has
+    neither entry, transition nor document: the run says how it stands.
     """
 
     position: int
@@ -104,7 +108,7 @@ class Owner(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RunQuery:
-    """Which runs to find, newest first. All that is given must hold; `inputs` compares top-level values for equality."""
+    """Which runs to find, newest first. All that is given must hold; `inputs` are top-level values to be equal."""
 
     tenant: str = "default"
     workflow: str | None = None
@@ -171,11 +175,15 @@ class Store(Protocol):
         """Apply transitions in one write; one answer each, in order.
 
         `durable=False` may lose the write in a power cut (never in a process crash): for claims. A run whose document
-        can't be handled is failed by itself with `ENGINE_ERROR`, and the others go on.
+        can't be handled is failed by itself with `ENGINE_ERROR`, and the others go on; if what people proposed can't be
+        handled, it is only refused.
         """
 
     def load(self, ids: Iterable[str]) -> dict[str, WorkflowRun]:
-        """The current state of these runs; the unknown are missing."""
+        """The current state of these runs; the unknown, and those that can't be read (a log says so), are missing.
+
+        Their `wake_at` and `heal` may be those of their last transition: to be put off or made due is no change.
+        """
 
     def journal(self, id: str) -> list[JournalEntry]:  # noqa: A002
         """Everything that happened to a run, in order; no payloads."""
@@ -193,9 +201,10 @@ class Store(Protocol):
     # Waking.
 
     def wake(self, limit: int) -> list[WorkflowRun]:
-        """Wake up to `limit` due runs in one write, the longest due first: claims of dead owners become lost, due times
-        become state, and a run that nothing happened to is only touched. Gives all of them back, woken or touched; a run
-        that can't be woken is put off like a touched one, so it can't block the others.
+        """Wake up to `limit` due runs in one write, the longest due first, and give them back.
+
+        Claims of dead owners become lost, due times become state, and a run that nothing happened to is only touched. A
+        run that can't be woken is failed or put off, so that it can't block the others.
         """
 
     def next_wake(self) -> float | None:
@@ -207,19 +216,26 @@ class Store(Protocol):
     # The change feed.
 
     def changes(self, after: int, *, limit: int = 1000, excluding: str | None = None) -> Changes:
-        """The changes after a position, in order; without those that the owner `excluding` wrote."""
+        """The changes after a position, in order; without those that the owner `excluding` wrote.
+
+        Their `position` is never beyond the newest change, even if `after` is: the feed went back.
+        """
 
     def position(self) -> int:
         """The position of the newest change."""
 
     def changed(self) -> bool:
-        """Whether another connection may have written since this was last asked; cheap, and may say yes in vain."""
+        """Whether another store object may have written since this was last asked; cheap, and may say yes in vain."""
 
     # Owners of claims.
 
     def register(self, owner: str, lease: float) -> int:
-        """Enter an owner with a lease in seconds; from now on this object's writes carry its name. Gives the position from
-        which it should read the feed: how far the engines before it got.
+        """Enter an owner with a lease in seconds; from now on this object's writes carry its name.
+
+        Gives the position from which it should read the feed: how far the engines before it got.
+
+        Raises:
+            StoreError: there was an owner of this name.
         """
 
     def beat(self, owner: str, lease: float, position: int) -> bool:
@@ -229,8 +245,9 @@ class Store(Protocol):
         """The owners that aren't dead."""
 
     def bury(self, *, by_time: bool) -> list[str]:
-        """Declare dead whoever is: its process is gone, or (`by_time`) its lease is over. Runs that it had claimed, or that
-        wait for nobody and no timer, become due now. Gives those newly dead.
+        """Declare dead whoever is: its process is gone, or (`by_time`) its lease is over. Gives those newly dead.
+
+        Runs that have something ready or running become due now.
         """
 
     def leave(self, owner: str, position: int) -> None:
