@@ -9,6 +9,7 @@ triggers ─► store ◄─► engine (killed, and started again) ─► outbox
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -132,26 +133,18 @@ def _save(store: Store, directory: Path) -> int:
     return len(files)
 
 
+@dataclass(slots=True)
 class _Performance:
     """The demo itself: in one thread, so that it takes no more from the engine than it must."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - who and what is on the stage
-        self,
-        store: Store,
-        engine: Engine,
-        people: People,
-        script: Sequence[Trigger],
-        display: "_Display",
-        seconds: float,
-    ) -> None:
-        self._store = store
-        self._engine = engine
-        self._people = people
-        self._total = len(script)
-        self._coming = deque(script)
-        self._display = display
-        self._began: float | None = None
-        self._seconds = seconds
+    store: Store
+    engine: Engine
+    people: People
+    script: Sequence[Trigger]
+    display: "_Display"
+    seconds: float
+    submitted: int = 0
+    began: float | None = None
 
     def perform(self) -> Crash:
         """From the first trigger to the end of the last run, with a crash in the middle.
@@ -160,13 +153,13 @@ class _Performance:
             CommandError: it takes too long, or the engine ended by itself.
             Invalid: a trigger was refused.
         """
-        engine, people, say = self._engine, self._people, self._display.say
+        engine, people, say = self.engine, self.people, self.display.say
         try:
             engine.start()
             self._until(engine.ready)
             say(f"engine {engine.pid} is ready", "green")
-            self._began = monotonic()
-            self._until(lambda: 2 * people.ended >= self._total)
+            self.began = monotonic()
+            self._until(lambda: 2 * people.ended >= len(self.script))
             ended, killed, killed_at = people.ended, engine.pid, monotonic()
             engine.kill()
             engine.start()
@@ -175,11 +168,11 @@ class _Performance:
             crash = Crash(ended, monotonic() - killed_at, engine.behind or 0)
             behind = count(crash.behind, "change")
             say(f"engine {engine.pid} is ready {span(crash.seconds)} later, with {behind} to read again", "green")
-            self._until(lambda: people.ended == self._total)
+            self._until(lambda: people.ended == len(self.script))
             engine.stop()
         except EngineError as error:
             for line in engine.last_words():
-                self._display.terminal.remark(line)
+                self.display.terminal.remark(line)
             raise CommandError("ENGINE", f"{error}; its log is {engine.log}") from None
         return crash
 
@@ -187,36 +180,37 @@ class _Performance:
         """Let triggers come in and people decide until something has come about."""
         while not done():
             self._submit()
-            more = self._people.act()
-            self._engine.ready()
-            self._display.update(self._people)
-            if self._began is not None and monotonic() > self._began + self._seconds:
+            more = self.people.act()
+            self.engine.ready()
+            self.display.update(self.people)
+            if self.began is not None and monotonic() > self.began + self.seconds:
                 raise self._late()
             if not more:
                 sleep(_TICK_SECONDS)
 
     def _submit(self) -> None:
         """Start the runs whose triggers have come in by now, or some of them."""
-        if self._began is None or not self._coming:
+        if self.began is None:
             return
-        due = (monotonic() - self._began) * _TRIGGERS_PER_SECOND - (self._total - len(self._coming))
-        come = [self._coming.popleft() for _ in range(min(int(due), _TRIGGERS_AT_ONCE, len(self._coming)))]
+        due = int((monotonic() - self.began) * _TRIGGERS_PER_SECOND) - self.submitted
+        come = self.script[self.submitted :][: max(0, min(due, _TRIGGERS_AT_ONCE))]
         requests = [NewRun(one.id, one.workflow, one.inputs, requested_by=one.requested_by) for one in come]
-        for one in self._store.create(requests) if requests else ():
+        for one in self.store.create(requests) if requests else ():
             if one.outcome != "created":
                 raise Invalid(*(Fault(f"{one.id}: {fault.path}", fault.message) for fault in one.faults))
+        self.submitted += len(requests)
 
     def _late(self) -> CommandError:
         """Tell which runs are stuck, and what they wait for."""
-        stuck = self._store.find(RunQuery(statuses=frozenset(RunStatus) - FINAL_RUN, limit=_SHOWN)).runs
+        stuck = self.store.find(RunQuery(statuses=frozenset(RunStatus) - FINAL_RUN, limit=_SHOWN)).runs
         types = Catalogue.load()
-        for run in self._store.load(one.id for one in stuck).values():
-            for one in explain(run, self._store.now(), types):
+        for run in self.store.load(one.id for one in stuck).values():
+            for one in explain(run, self.store.now(), types):
                 if one.kind != "tasks":
-                    self._display.terminal.remark(f"{run.id}: {one.task or 'the run'} {one.sentence}")
-        missing = count(self._total - self._people.ended, "run")
-        place = self._engine.log.parent
-        return CommandError("DEMO_LATE", f"time is up, and {missing} of {self._total:,} haven't ended; see {place}")
+                    self.display.terminal.remark(f"{run.id}: {one.task or 'the run'} {one.sentence}")
+        missing = count(len(self.script) - self.people.ended, "run")
+        sentence = f"time is up, and {missing} of {len(self.script):,} haven't ended; see {self.engine.log.parent}"
+        return CommandError("DEMO_LATE", sentence)
 
 
 class _Display:
