@@ -50,7 +50,7 @@ def demo(  # noqa: PLR0913 - the options of the command
     session: Session,
     *,
     directory: Path | None = None,
-    examples: Path = EXAMPLES,
+    examples: Path | None = None,
     triggers: Path | None = None,
     limit: int | None = None,
     keep: bool = False,
@@ -62,7 +62,8 @@ def demo(  # noqa: PLR0913 - the options of the command
         CommandError: it can't begin, it didn't end in `seconds`, or not everything is as it must be.
         Invalid: a workflow or a trigger can't be used.
     """
-    terminal, triggers = session.terminal, triggers or examples / "triggers.jsonl"
+    terminal, examples = session.terminal, examples or EXAMPLES
+    triggers = triggers or examples / "triggers.jsonl"
     for needed in (examples / "workflows", triggers):
         if not needed.exists():
             sentence = f"{needed} isn't there: the examples come with a clone of the project; say where with --examples"
