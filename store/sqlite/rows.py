@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 import structlog
 
+from engine.limits import PAYLOAD_BYTES
 from engine.machine import restore
 from engine.plan import Plan
 from engine.run import JournalEntry, Parent, TaskState, WorkflowRun, dump_task, load_task
@@ -20,6 +21,8 @@ from store.protocol import Change, NewRun, RunSummary
 from store.sqlite.errors import in_short
 
 Row: TypeAlias = tuple[Any, ...]
+
+_EVENT_CHARS: Final = 2 * PAYLOAD_BYTES
 
 _log = structlog.get_logger(__name__)
 
@@ -126,8 +129,21 @@ def change_row(
 ) -> Row:
     """The parameters of `INSERT_CHANGE`."""
     told = dumps((entry.type, entry.task, entry.attempt, entry.by, entry.tasks, entry.status))
-    event = None if transition is None else dumps(dump_transition(transition))
+    event = None if transition is None else _event(transition)
     return (number, entry.revision, entry.at, writer, told, event, _text(document))
+
+
+def _event(transition: Transition) -> str:
+    """A transition as the feed tells it; outputs that no run would take (its task failed for them) are left out."""
+    try:
+        event = dumps(dump_transition(transition))
+    except TypeError:
+        if getattr(transition, "outputs", None) is None:
+            raise
+    else:
+        if len(event) <= _EVENT_CHARS:
+            return event
+    return dumps(dump_transition(transition._replace(outputs=None)))  # type: ignore[call-arg] # only results are large
 
 
 def digest_of(request: NewRun) -> bytes:

@@ -206,11 +206,18 @@ def test_a_run_that_can_not_even_be_failed_properly_is_failed_all_the_same(
     assert run.error.code == "ENGINE_ERROR"
 
 
-def test_a_result_that_json_can_not_say_fails_its_run_with_a_reason(player: Player) -> None:
+@pytest.mark.parametrize("outputs", [{"n": 2**70}, {1: 2}, "\udcff", {"x": object()}, "x" * 10_000_000])
+def test_outputs_that_no_run_takes_fail_their_task_and_are_not_kept(player: Player, outputs: object) -> None:
     player.start()
-    answer = player.propose(TaskSucceeded("a", player.claim("a"), {"n": 2**70}))
-    assert isinstance(answer.outcome, Rejected)
-    assert player.run().status is RunStatus.FAILED
+    answer = player.propose(TaskSucceeded("a", player.claim("a"), outputs))
+    assert isinstance(answer.outcome, JournalEntry)
+    assert answer.outcome.type == "TaskFailed"
+    run = player.run()
+    assert run.tasks["a"].error is not None
+    assert (run.status, run.tasks["a"].error.code) == (RunStatus.FAILED, "OUTPUT_TOO_LARGE")
+    told = player.store.changes(0).changes[-1].transition
+    assert told is not None
+    assert "outputs" not in told
 
 
 def test_a_signal_that_json_can_not_say_is_refused_and_the_run_goes_on(player: Player) -> None:
