@@ -4,7 +4,7 @@ A claim lives as long as its owner. Whether *this* owner still lives is judged b
 heartbeat is sent, so a process that was stopped for a while knows it without asking anybody.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from itertools import count
 from threading import Event, Thread
@@ -24,11 +24,16 @@ log = structlog.get_logger("engine")
 
 
 class Lease:
-    """One owner's lease. `position` tells how far this engine has read the change feed."""
+    """One owner's lease. `types` are the block types that the engine has, `position` how far it has read the feed.
 
-    def __init__(self, store: Store, seconds: float, position: Callable[[], int]) -> None:
+    An owner's id begins with a digest of its types. Engines with the same types share the runs; each other kind, as in
+    a rolling upgrade, looks after all runs as well, since it may be the only one that can go on with some of them.
+    """
+
+    def __init__(self, store: Store, seconds: float, types: Iterable[str], position: Callable[[], int]) -> None:
         self._store = store
         self._seconds = seconds
+        self._kind = blake2b(" ".join(types).encode(), digest_size=4).hexdigest() + "-"
         self._position = position
         self._margin = min(MARGIN_SECONDS, seconds / 10)
         self._valid_until = 0.0
@@ -74,7 +79,7 @@ class Lease:
         self._store.leave(self.owner, self._position())
 
     def _enter(self) -> int:
-        self.owner = uuid4().hex
+        self.owner = self._kind + uuid4().hex
         before = monotonic()
         position = self._store.register(self.owner, self._seconds)
         self._valid_until = before + self._seconds
@@ -83,7 +88,8 @@ class Lease:
         self._noted = position
         for dead in self._store.bury(by_time=False):
             log.info("dead_owner_found", owner=dead)
-        self._look_around()
+        if self._look_around() and not self._others:
+            self._store.wake_active()  # some runs may have waited for the first engine of this kind
         return position
 
     def _keep(self) -> None:
@@ -123,8 +129,11 @@ class Lease:
         for dead in self._store.bury(by_time=steady):
             log.warning("dead_owner_found", owner=dead)
 
-    def _look_around(self) -> None:
-        self._others = tuple(owner.id for owner in self._store.owners() if owner.id != self.owner)
+    def _look_around(self) -> bool:
+        """Find out who else there is of this kind; whether there is anybody at all."""
+        others = [owner.id for owner in self._store.owners() if owner.id != self.owner]
+        self._others = tuple(other for other in others if other.startswith(self._kind))
+        return bool(others)
 
 
 def _weight(owner: str, run_id: str) -> bytes:

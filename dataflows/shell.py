@@ -56,7 +56,7 @@ class Shell:
         self.calls = Calls(catalogue, settings)
         self.slots = self.calls.slots
         self.quarantine = Quarantine(self.calls.holds)
-        self.lease = Lease(store, settings.lease, lambda: self.position)
+        self.lease = Lease(store, settings.lease, catalogue, lambda: self.position)
         self.position = 0
         self.read_changes = 0
         self.next_wake = 0.0
