@@ -1,0 +1,102 @@
+"""G10: an approval has one decision, however many people and processes decide at once, and whatever time does."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from engine.outcomes import Rejected
+from engine.statuses import RunStatus, TaskStatus
+from tests.acceptance.engines import ROOT, until
+from tests.acceptance.scene import Scene, task
+
+pytestmark = pytest.mark.acceptance
+
+PROCESSES, THREADS = 4, 16
+
+
+def ask(**arguments: str) -> dict[str, Any]:
+    return task("ask", "APPROVAL", approvers=["olga"], **arguments)
+
+
+def test_one_of_64_simultaneous_decisions_counts(scene: Scene) -> None:
+    scene.save(ask())
+    runs = [f"run-{number}" for number in range(20)]
+    with scene.engine():
+        scene.start(*runs)
+        until(lambda: scene.store.counts() == {RunStatus.WAITING: len(runs)}, "all wait")
+        command = [sys.executable, "-m", "tests.acceptance.deciders", scene.url]
+        deciders = [
+            subprocess.Popen([*command, str(number), str(THREADS), *runs], cwd=ROOT, stdout=subprocess.PIPE)
+            for number in range(PROCESSES)
+        ]
+        answers = [answer for process in deciders for answer in json.loads(process.communicate()[0])]
+        scene.await_end()
+    assert len(answers) == PROCESSES * THREADS * len(runs)
+    accepted = {run_id: decision for run_id, decision, refusal in answers if not refusal}
+    assert len([refusal for _, _, refusal in answers if not refusal]) == len(runs)
+    assert {refusal for _, _, refusal in answers if refusal} == {"ALREADY_DECIDED"}
+    journals = scene.check(runs)
+    for run_id in runs:
+        [signal] = [entry for entry in journals[run_id] if entry.type == "SignalReceived"]
+        outputs = scene.run(run_id).tasks["ask"].outputs
+        assert [one["decision"] for one in outputs["decisions"]] == [accepted[run_id]]
+        assert (signal.by, outputs["status"]) == (
+            "olga",
+            {"approve": "approved", "reject": "rejected"}[accepted[run_id]],
+        )
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_a_decision_that_was_accepted_is_never_lost_to_an_expiry(scene: Scene, seed: int) -> None:
+    dice = random.Random(seed)
+    scene.save(ask(expires_in="1s"))
+    runs = [f"run-{number}" for number in range(40)]
+    accepted = {}
+    with scene.engine():
+        for run_id in runs:
+            scene.start(run_id)
+            time.sleep(0.02)
+        until(lambda: scene.run(runs[-1]).tasks["ask"].wants, "all wait")
+        for run_id in runs:
+            expiry = scene.run(run_id).tasks["ask"].until
+            if expiry is not None:  # about one in a hundred of a second before or after, so that both happen
+                time.sleep(max(0.0, expiry + dice.uniform(-0.01, 0.02) - time.time()))
+            decision = dice.choice(["approve", "reject"])
+            outcome = scene.decide(run_id, "ask", decision).outcome
+            accepted[run_id] = None if isinstance(outcome, Rejected) else decision
+        scene.await_end()
+    scene.check(runs)
+    statuses = {None: TaskStatus.TIMED_OUT, "approve": TaskStatus.SUCCESS, "reject": TaskStatus.FAILED}
+    assert {run_id: scene.run(run_id).tasks["ask"].status for run_id in runs} == {
+        run_id: statuses[decision] for run_id, decision in accepted.items()
+    }
+    assert None in accepted.values()
+    assert set(accepted.values()) - {None}
+
+
+def test_a_decision_on_what_has_ended_or_by_somebody_else_changes_nothing(scene: Scene) -> None:
+    scene.save(ask())
+    scene.save(ask(), task("other", "APPROVAL", approvers=["ada"]), name="two", exits=["ask", "other"])
+    with scene.engine():
+        scene.start("decided", "undecided")
+        scene.start("cancelled", workflow="two")
+        until(lambda: scene.store.counts() == {RunStatus.WAITING: 3}, "all wait")
+        assert refusal(scene, "undecided", by="mallory") == "NOT_ALLOWED"
+        assert refusal(scene, "decided") == ""
+        scene.await_end(["decided"])
+        before = scene.run("decided")
+        assert refusal(scene, "decided", "reject") == "ALREADY_DECIDED"
+        assert refusal(scene, "decided", "approve") == "ALREADY_DECIDED"
+        assert scene.run("decided") == before
+        assert scene.run("undecided").status is RunStatus.WAITING
+
+
+def refusal(scene: Scene, run_id: str, decision: str = "approve", by: str = "olga") -> str:
+    """The code with which a decision is refused; empty if it isn't."""
+    outcome = scene.decide(run_id, "ask", decision, by).outcome
+    return outcome.code if isinstance(outcome, Rejected) else ""

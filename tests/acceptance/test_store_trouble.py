@@ -1,0 +1,93 @@
+"""G12 and G13: the store away for a while, and damaged: nothing is lost, and nobody else is hurt."""
+
+import sqlite3
+import time
+from typing import Final
+
+import pytest
+
+from engine.statuses import RunStatus
+from tests.acceptance.engines import until
+from tests.acceptance.scene import Scene, chain, task
+
+pytestmark = pytest.mark.acceptance
+
+LOCKED_SECONDS: Final = 8.0  # longer than a store waits for a lock, and much longer than a lease
+
+
+def test_an_engine_waits_for_a_store_that_another_process_has_locked(scene: Scene) -> None:
+    scene.save(*chain("a", "b", "c", type_="LEDGER_ASYNC", seconds=0.1))
+    ids = [f"run-{number}" for number in range(50)]
+    with scene.engine() as engine:
+        scene.start(*ids)
+        scene.await_effects(10)
+        other = sqlite3.connect(scene.file, isolation_level=None)
+        other.execute("PRAGMA busy_timeout = 5000")
+        other.execute("BEGIN EXCLUSIVE")
+        time.sleep(LOCKED_SECONDS)
+        other.execute("ROLLBACK")
+        other.close()
+        assert scene.unfinished()
+        scene.await_end()
+        assert engine.events("store_unavailable")
+        assert engine.terminate() == 0
+    scene.check(ids)
+    assert scene.store.counts() == {RunStatus.SUCCESS: len(ids)}
+
+
+def damage(scene: Scene, *statements: str) -> None:
+    """Change the file behind the store's back."""
+    connection = sqlite3.connect(scene.file)
+    with connection:
+        for statement in statements:
+            assert connection.execute(statement).rowcount > 0, statement
+    connection.close()
+
+
+DAMAGES: Final = {  # of the first run that was started
+    "a task that is no JSON": ["UPDATE tasks SET state = '{' WHERE run = 1"],
+    "a task that the workflow hasn't": ["UPDATE tasks SET name = 'x' WHERE run = 1 AND name = 'ask'"],
+    "a status that there isn't": ["UPDATE runs SET status = 'DANCING' WHERE id = 'bad'"],
+    "inputs that are no JSON": ["UPDATE requests SET inputs = '{' WHERE run = 1"],
+    "a request that is gone": ["DELETE FROM requests WHERE run = 1"],
+    "a workflow that is no JSON": ["UPDATE workflows SET document = '{' WHERE name = 'v'"],
+    "a workflow that is none": ["UPDATE workflows SET document = '{}' WHERE name = 'v'"],
+    "changes that are no JSON": ["UPDATE changes SET entry = '{', transition = '{' WHERE run = 1"],
+}
+
+
+@pytest.mark.parametrize("statements", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_run_hurts_no_other(scene: Scene, statements: list[str]) -> None:
+    scene.save(task("ask", "WAIT_FOR_SIGNAL"), task("then", "LEDGER", "ask"))
+    scene.save(task("ask", "WAIT_FOR_SIGNAL"), task("then", "LEDGER", "ask"), name="v")
+    with scene.engine() as engine:
+        scene.start("bad", workflow="v")
+        scene.start("good")
+        until(lambda: scene.store.counts() == {RunStatus.WAITING: 2}, "both wait")
+        damage(scene, *statements, "UPDATE runs SET wake_at = 1 WHERE id = 'bad'")
+        scene.decide("bad", "ask", "approve")
+        scene.decide("good", "ask", "approve")
+        scene.start("another")
+        until(lambda: scene.run("another").tasks["ask"].wants, "the other one waits for its signal")
+        scene.decide("another", "ask", "approve")
+        scene.await_end(["good", "another"])
+        assert engine.is_running, engine.words()
+        assert engine.terminate() == 0
+    with scene.engine() as engine:  # and so for one that comes to a store that is damaged already
+        scene.start("third")
+        until(lambda: scene.run("third").tasks["ask"].wants, "the third waits for its signal")
+        assert engine.terminate() == 0
+    assert {scene.run(id_).status for id_ in ("good", "another")} == {RunStatus.SUCCESS}
+
+
+def test_a_run_that_makes_no_sense_fails_by_itself_and_says_why(scene: Scene) -> None:
+    scene.save(task("ask", "WAIT_FOR_SIGNAL"), task("then", "LEDGER", "ask"))
+    scene.start("bad")
+    with scene.engine():
+        until(lambda: scene.run("bad").tasks["ask"].wants, "it waits")
+    damage(scene, "UPDATE tasks SET state = '{'", "UPDATE runs SET wake_at = 1")
+    with scene.engine():
+        until(lambda: RunStatus.FAILED in scene.store.counts(), "it is failed")
+    [change] = [change for change in scene.changes() if change.entry and change.entry.type == "RunFailed"]
+    assert change.transition is not None
+    assert change.transition["error"]["code"] == "ENGINE_ERROR"
