@@ -1,5 +1,6 @@
 """Commands that run the dataflow: `engine`, and `demo`, which shows off with one."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,8 +41,26 @@ def engine(
 
 
 @command(PANEL)
-def demo(session: Session) -> None:
+def demo(  # noqa: PLR0913 - its options
+    session: Session,
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the store, the log and the outbox")] = False,
+    directory: Annotated[
+        Path | None,
+        typer.Option("--dir", help="Play it in this directory, which must be empty, and keep that", show_default=False),
+    ] = None,
+    examples: Annotated[
+        Path | None, typer.Option("--examples", metavar="DIR", help="Where the examples are", show_default=False)
+    ] = None,
+    triggers: Annotated[
+        Path | None, typer.Option("--triggers", metavar="FILE", help="Another script than theirs", show_default=False)
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Only so many of its triggers", show_default=False)
+    ] = None,
+    seconds: Annotated[float, typer.Option("--seconds", min=1, help="Give up after this time")] = 300.0,
+) -> None:
     """Show what Icefloe does: a thousand runs, and an engine that is killed half-way."""
     from icefloe.demo import demo  # noqa: PLC0415 - starts engines, reads the examples: only when asked for
 
-    demo(session)
+    demo(session, directory=directory, examples=examples, triggers=triggers, limit=limit, keep=keep, seconds=seconds)
