@@ -1,0 +1,120 @@
+"""`doctor`: what it finds in a store in which all is well, and in those in which something isn't."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from tests.icefloe.cli.desk import Desk
+
+
+@pytest.fixture
+def used(desk: Desk) -> Desk:
+    desk.save()
+    desk.start()
+    return desk
+
+
+def findings(desk: Desk, verdict: str) -> list[tuple[str, str]]:
+    """Those of a verdict, by check."""
+    found = desk("doctor", "--json").lines
+    return [(one["check"], one["sentence"]) for one in found if one["verdict"] == verdict]
+
+
+def change(desk: Desk, statement: str) -> None:
+    """Do something to the store's file that no program of ours would do."""
+    with closing(sqlite3.connect(desk.folder / "store/icefloe.db")) as connection, connection:
+        connection.execute(statement)
+
+
+def test_all_is_well_though_no_engine_runs_while_a_person_is_waited_for(used: Desk) -> None:
+    ended = used("doctor")
+    assert ended.status == 0, ended
+    assert "✓ runs     1 run not done yet, none of them stuck\n" in ended.out
+    assert "! engines  no engine is running\n" in ended.out
+    assert ended.err == ""
+
+
+def test_a_living_engine_is_named(used: Desk) -> None:
+    store = used.store()
+    store.register("engine-1", 30)
+    assert any(check == "engines" and "engine-1 is alive" in words for check, words in findings(used, "fine"))
+    store.leave("engine-1", 0)
+    store.close()
+
+
+def test_work_without_an_engine_is_wrong(used: Desk) -> None:
+    used("approve", "run-1", "ask", "--as", "olga")
+    ended = used("doctor")
+    assert ended.status == 1
+    assert "✗ engines  1 run could go on, but no engine is running\n           start one: icefloe engine\n" in ended.out
+    assert ended.err == "error: 1 thing is wrong\n"
+
+
+def test_a_run_that_is_stuck_is_wrong_and_named(used: Desk) -> None:
+    used("approve", "run-1", "ask", "--as", "olga")
+    change(used, "UPDATE runs SET wake_at = NULL")
+    ended = used("doctor", "--json")
+    assert ended.status == 1
+    (stuck,) = [one for one in ended.lines if one.get("run") == "run-1"]
+    assert stuck["sentence"] == "a task of it is ready or runs, but nobody will notice if its engine dies"
+    assert ended.error["code"] == "UNHEALTHY"
+
+
+def test_a_run_that_is_overdue_is_wrong_only_beside_a_living_engine(used: Desk) -> None:
+    used("approve", "run-1", "ask", "--as", "olga")
+    change(used, "UPDATE runs SET wake_at = 1, updated_at = 1")
+    assert [check for check, _ in findings(used, "wrong")] == ["engines"]
+    store = used.store()
+    store.register("engine-1", 30)
+    change(used, "UPDATE runs SET wake_at = 1, updated_at = 1")
+    ((check, sentence),) = findings(used, "wrong")
+    assert check == "runs"
+    assert sentence.startswith("it has been due for ")
+    store.leave("engine-1", 0)
+    store.close()
+
+
+def test_a_block_type_that_live_runs_need_and_nobody_has_is_wrong(used: Desk) -> None:
+    change(used, "UPDATE workflows SET document = replace(document, '\"NOOP\"', '\"JIRA_ISSUE\"')")
+    assert ("runs", "1 run still needs block type JIRA_ISSUE, which is not installed") in findings(used, "wrong")
+
+
+def test_a_run_that_cannot_be_read_is_wrong(used: Desk) -> None:
+    change(used, "UPDATE workflows SET document = '[]'")
+    assert ("runs", "its document can't be read") in findings(used, "wrong")
+
+
+def test_a_damaged_file_is_wrong(used: Desk) -> None:
+    with closing(sqlite3.connect(used.folder / "store/icefloe.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'runs_by_time'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with (used.folder / "store/icefloe.db").open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    ended = used("doctor")
+    assert ended.status == 1
+    assert "✗ file     store/icefloe.db is damaged: " in ended.out
+    assert "stop the engines and restore a backup" in ended.out
+
+
+def test_no_store_is_wrong_but_the_rest_is_looked_at(desk: Desk) -> None:
+    ended = desk("doctor")
+    assert ended.status == 1
+    assert "✓ blocks   8 block types: APPROVAL, " in ended.out
+    assert "✗ store    there is no store at store/icefloe.db: " in ended.out
+    assert not (desk.folder / "store").exists()
+
+
+def test_a_setting_that_a_block_cannot_use_is_wrong(used: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ICEFLOE_HTTP_MAX_BYTES", "many")
+    ((check, sentence),) = findings(used, "wrong")
+    assert check == "blocks"
+    assert "http_max_bytes" in sentence.lower()
+
+
+def test_doctor_changes_nothing(used: Desk) -> None:
+    before = used.load()
+    used("doctor")
+    assert used.load() == before
