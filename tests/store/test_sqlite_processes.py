@@ -1,6 +1,7 @@
 """Several processes on one file: one sees what another commits; a killed one is dead at once, and loses nothing."""
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -189,4 +190,28 @@ store.leave(player.owner, store.position())
         Player(store).finish("mine")
         assert [one.wait(60), other.wait(60)] == [0, 0]
     assert sum(store.counts().values()) == 31
+    check(store)
+
+
+def test_a_file_that_may_not_grow_refuses_cleanly_and_goes_on_later(store: SqliteStore, path: Path) -> None:
+    script = """
+import resource
+from store.protocol import StoreUnavailable
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
+number = 0
+try:
+    while True:
+        player.start(f"r{number}", {"text": "x" * 10_000})
+        number += 1
+except StoreUnavailable as error:
+    say(number, error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+player.finish(f"r{number - 1}")
+say("finished")
+"""
+    with child(path, script) as process:
+        number, sentence = heard(process).split(" ", 1)
+        assert re.search(r"icefloe\.db can't be read or written just now \(SQLITE_IOERR\w*\): check the disk", sentence)
+        assert heard(process) == "finished"
+    assert sum(store.counts().values()) == int(number)
     check(store)
