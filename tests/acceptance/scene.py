@@ -125,19 +125,14 @@ class Scene:
 
     # What must hold at the end, whatever happened.
 
-    def check(self, acknowledged: Iterable[str] = (), *, readable: bool = True) -> dict[str, list[JournalEntry]]:
-        """Nothing accepted is lost, journals and documents agree, each result is recorded once; gives the journals.
-
-        `readable` says that no run was damaged on purpose.
-        """
+    def check(self, acknowledged: Iterable[str] = ()) -> dict[str, list[JournalEntry]]:
+        """Nothing accepted is lost, journals and documents agree, each result is recorded once; gives the journals."""
         journals: dict[str, list[JournalEntry]] = defaultdict(list)
         for change in self.changes():
             if change.entry is not None:
                 journals[change.id].append(change.entry)
         runs = self.store.load(journals)
-        assert set(acknowledged) <= set(journals)
-        if readable:
-            assert set(runs) == set(journals)
+        assert set(acknowledged) <= set(journals) == set(runs)
         for id_, run in runs.items():
             assert violations(run, journals[id_]) == [], id_
             _check_calls(id_, journals[id_])

@@ -21,7 +21,8 @@ from tests.acceptance.scene import Scene, chain, task
 
 pytestmark = pytest.mark.acceptance
 
-KILLS = 50
+KILLS = 60
+STARTING = 6  # each such one is killed while it starts, or soon after
 
 
 @pytest.mark.parametrize("seed", [20261122])
@@ -38,7 +39,7 @@ def test_nothing_is_lost_when_engines_are_killed_at_random_moments(scene: Scene,
         ids = [f"run-{round_}-{number}" for number in range(10)]
         scene.start(*ids)
         accepted += ids
-        with scene.engine() as engine:
+        with scene.engine(await_start=round_ % STARTING > 0) as engine:
             time.sleep(dice.uniform(0, 0.4))
             engine.kill()
     with supervised(scene.engine):
