@@ -40,8 +40,9 @@ from store.sqlite.rows import (
 )
 
 _GIVE_UP: Final = """
-UPDATE runs SET status = 'FAILED', claimed = 0, wake_at = NULL, revision = ?, updated_at = ?, finished_at = ?, error = ?
+UPDATE runs SET status = 'FAILED', claimed = 0, revision = ?, updated_at = ?, finished_at = ?, error = ?
 WHERE number = ?"""
+_SILENCE: Final = "UPDATE runs SET wake_at = NULL WHERE number = ?"
 _PUT_OFF: Final = HEAL_SECONDS * 2**HEAL_DOUBLINGS
 _BY_PEOPLE: Final = (SignalReceived, RunCancelled, RunPaused, RunResumed, RunRetried)
 
@@ -60,6 +61,7 @@ class Batch:
         self._runs: dict[int, Row] = {}
         self._advances: dict[int, Row] = {}
         self._given_up: list[Row] = []
+        self._silenced: list[Row] = []
         self._tasks: list[Row] = []
         self._changes: list[Row] = []
 
@@ -157,8 +159,12 @@ class Batch:
             )
 
     def give_up(self, run: Unreadable) -> Rejected:
-        """Fail a run that can't be handled at all; its tasks stay as they are, for whoever looks into it."""
+        """Fail a run that can't be handled at all, unless it has ended, and never wake it again.
+
+        Its tasks stay as they are, for whoever looks into it.
+        """
         error = Error("ENGINE_ERROR", run.reason)
+        self._silenced.append((run.number,))
         if run.status not in FINAL_RUN:
             entry = JournalEntry(run.revision + 1, self.at, "RunFailed", None, None, None, {}, RunStatus.FAILED)
             self._changes.append(change_row(run.number, entry, self._writer, RunFailed(error)))
@@ -173,6 +179,7 @@ class Batch:
             (UPDATE_RUN, self._runs.values()),
             (ADVANCE_RUN, self._advances.values()),
             (_GIVE_UP, self._given_up),
+            (_SILENCE, self._silenced),
             (WRITE_TASK, self._tasks),
             (INSERT_CHANGE, self._changes),
         ):

@@ -93,13 +93,11 @@ def find(connection: sqlite3.Connection, query: RunQuery) -> Page:
     Raises:
         ValueError: the cursor is none of ours.
     """
-    parameters = _parameters(query)
+    parameters, limit = _parameters(query), max(query.limit, 0)
     # An index has the runs of one status in order. Those of several are merged, so that no page must sort all of them.
-    streams = [
-        _select(connection, {**parameters, "status": status}, query.limit + 1) for status in query.statuses or (None,)
-    ]
-    rows = list(islice(merge(*streams, key=lambda row: row[:2], reverse=True), query.limit + 1))
-    shown = rows[: query.limit]
+    streams = [_select(connection, {**parameters, "status": status}, limit + 1) for status in query.statuses or (None,)]
+    rows = list(islice(merge(*streams, key=lambda row: row[:2], reverse=True), limit + 1))
+    shown = rows[:limit]
     more = len(rows) > len(shown) > 0
     return Page([read_summary(row[2:]) for row in shown], _cursor(*shown[-1][:2]) if more else None)
 

@@ -64,9 +64,11 @@ def create(write: Write, requests: Sequence[NewRun]) -> list[Creation]:
     return answers
 
 
-def _accepted(write: Write, ids: list[str]) -> dict[str, tuple[bytes, WorkflowRun | None]]:
+def _accepted(write: Write, ids: list[str]) -> dict[str, tuple[bytes | None, WorkflowRun | None]]:
     """The digests of the requests that were accepted under these ids, and what became of them (None: unreadable)."""
-    select = "SELECT id, digest FROM runs JOIN requests ON run = number WHERE id IN (SELECT value FROM json_each(?))"
+    select = (
+        "SELECT id, digest FROM runs LEFT JOIN requests ON run = number WHERE id IN (SELECT value FROM json_each(?))"
+    )
     digests = dict(write.connection.execute(select, (dumps(ids),)))
     runs = write.cache.load(write.connection, digests)
     return {id_: (digest, getattr(runs[id_], "run", None)) for id_, digest in digests.items()}
@@ -86,7 +88,7 @@ def _digest(request: NewRun) -> bytes:
         raise Invalid(Fault("", f"the request is not JSON: {error}")) from error
 
 
-def _again(request: NewRun, digest: bytes, accepted: bytes, run: WorkflowRun | None) -> Creation:
+def _again(request: NewRun, digest: bytes, accepted: bytes | None, run: WorkflowRun | None) -> Creation:
     """The answer to a request whose id is taken."""
     if digest == accepted:
         return Creation(request.id, "exists", run)

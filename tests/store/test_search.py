@@ -123,6 +123,12 @@ def test_a_last_page_that_is_full_has_no_cursor(player: Player) -> None:
     assert player.store.find(RunQuery(limit=4)).cursor is None
 
 
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_page_may_be_empty(player: Player, limit: int) -> None:
+    player.start()
+    assert player.store.find(RunQuery(limit=limit)) == ([], None)
+
+
 def test_a_clock_that_went_back_loses_no_run(player: Player, clock: Clock) -> None:
     for number in range(8):
         player.start(f"r{number}")

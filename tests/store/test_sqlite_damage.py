@@ -24,6 +24,7 @@ DAMAGES = [
     "UPDATE runs SET error = '{' WHERE number = 1",
     "UPDATE requests SET inputs = '' WHERE run = 1",
     "UPDATE requests SET parent = '[1]' WHERE run = 1",
+    "DELETE FROM requests WHERE run = 1",
     "UPDATE runs SET version = 7 WHERE number = 1",
     "UPDATE runs SET workflow = 'v' WHERE number = 1",
     "UPDATE workflows SET document = '{}' WHERE name = 'v'; UPDATE runs SET workflow = 'v' WHERE number = 1",
@@ -97,8 +98,18 @@ def test_a_run_that_makes_no_sense_is_left_out_when_runs_are_read(player: Player
     damage(path, statements)
     assert set(player.store.load(["bad", "good"])) == {"good"}
     again, other, new = player.store.create([NewRun(id_, "w", {}) for id_ in ("bad", "good", "new")])
-    assert [creation.outcome for creation in (again, other, new)] == ["exists", "exists", "created"]
+    assert again.outcome == ("refused" if "DELETE" in statements else "exists")
     assert again.run is None
+    assert [other.outcome, new.outcome] == ["exists", "created"]
+
+
+def test_a_run_that_ended_and_makes_no_sense_is_not_due_for_ever(player: Player, path: Path, clock: Clock) -> None:
+    player.finish("bad")
+    damage(path, "UPDATE runs SET wake_at = 1 WHERE number = 1; UPDATE tasks SET state = '{' WHERE run = 1")
+    assert player.store.wake(1) == []
+    clock.pass_(40)
+    assert [run.id for run in player.store.wake(1)] == ["good"]
+    assert player.store.counts()[RunStatus.SUCCESS] == 1
 
 
 def test_it_is_failed_once(player: Player, path: Path) -> None:
