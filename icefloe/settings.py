@@ -38,22 +38,22 @@ class Settings(EngineSettings):
 
 def table(blocks: Iterable[AnyBlock]) -> str:
     """Every setting and secret in Markdown: those of the program, then those of its block types."""
-    rows = ["| variable | default | what it is |", "| --- | --- | --- |"]
-    rows += _rows(Settings, "")
+    rows = ["| variable | of | default | what it is |", "| --- | --- | --- | --- |"]
+    rows += _rows(Settings, "Icefloe")
     for block in blocks:
         if block.settings is not None:
-            rows += _rows(block.settings, f"{block.type}: ")
-        rows += (f"| `{_variable(secret)}` | | {block.type}: a secret |" for secret in block.secrets)
+            rows += _rows(block.settings, block.type)
+        rows += (f"| `{_variable(secret)}` | {block.type} | | a secret |" for secret in block.secrets)
     return "\n".join(rows)
 
 
-def _rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
+def _rows(model: type[BaseModel], owner: str) -> Iterator[str]:
     for name, field in model.model_fields.items():
         shown = isinstance(field.default, SecretStr) or field.default in (None, PydanticUndefined, "")
         default = (
             "" if shown else f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
         )
-        yield f"| `{_variable(name)}` | {default} | {prefix}{field.description or ''} |"
+        yield f"| `{_variable(name)}` | {owner} | {default} | {field.description or ''} |"
 
 
 def _variable(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 from rich.console import Console, RenderableType
 from rich.text import Text
+from typing_extensions import override
 
 from icefloe.cli.failures import CommandError
 from icefloe.cli.tables import Column, lines_of
@@ -69,8 +70,16 @@ class Terminal:
         self.show(*lines_of(columns, rows, self.out.width))
 
 
+class _Console(Console):
+    """A console that leaves it to the guard that nobody reads any more."""
+
+    @override
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def _console(stream: TextIO) -> Console:
-    return Console(
+    return _Console(
         file=stream, width=None if stream.isatty() else _UNBOUNDED, highlight=False, markup=False, emoji=False
     )
 

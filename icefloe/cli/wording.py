@@ -1,6 +1,7 @@
 """How the command line words what it shows: text that can't do anything to a terminal, times, and lengths of time."""
 
 from datetime import datetime
+from itertools import pairwise
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 _MOST_CHARS = 2000
@@ -17,18 +18,17 @@ def _escaped(character: str) -> str:
 
 def span(seconds: float) -> str:
     """A length of time in two units at most: `850 ms`, `3.2 s`, `5 min 3 s`, `2 d 4 h`."""
-    if seconds < 1:
-        return f"{max(seconds, 0) * 1000:.0f} ms"
-    if seconds < 10:  # noqa: PLR2004 - where a tenth of a second no longer matters
+    milliseconds = round(max(seconds, 0) * 1000)
+    if milliseconds < 1000:  # noqa: PLR2004
+        return f"{milliseconds} ms"
+    if milliseconds < 9950:  # noqa: PLR2004 - from 10 s on a tenth of a second no longer matters
         return f"{seconds:.1f} s"
-    whole = int(seconds)
-    for index, (unit, length) in enumerate(_UNITS):
+    whole = max(int(seconds), 10)
+    for (unit, length), (smaller, step) in pairwise(_UNITS):
         if whole >= length:
-            rest, (smaller, step) = whole % length, _UNITS[min(index + 1, len(_UNITS) - 1)]
-            return f"{whole // length} {unit}" + (
-                f" {rest // step} {smaller}" if rest >= step and smaller != unit else ""
-            )
-    raise AssertionError(seconds)
+            rest = whole % length // step
+            return f"{whole // length} {unit}" + f" {rest} {smaller}" * (rest > 0)
+    return f"{whole} s"
 
 
 def moment(at: float, now: float | None = None) -> str:
