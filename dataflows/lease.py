@@ -38,6 +38,7 @@ class Lease:
         self._margin = min(MARGIN_SECONDS, seconds / 10)
         self._valid_until = 0.0
         self._contact_since: float | None = None
+        self._last_contact = 0.0
         self._next_beat = 0.0
         self._noted = 0
         self._others: tuple[str, ...] = ()
@@ -82,10 +83,8 @@ class Lease:
         self.owner = self._kind + uuid4().hex
         before = monotonic()
         position = self._store.register(self.owner, self._seconds)
-        self._valid_until = before + self._seconds
-        self._next_beat = before + self._seconds / BEATS_PER_LEASE
-        self._contact_since = before
-        self._noted = position
+        self._prolonged(before, position)
+        self._in_contact(before)
         for dead in self._store.bury(by_time=False):
             log.info("dead_owner_found", owner=dead)
         if self._look_around() and not self._others:
@@ -98,30 +97,42 @@ class Lease:
 
     def look(self) -> None:
         """Beat if it is time, and see who else is there: what the lease's thread does, over and over."""
+        before = monotonic()
+        if before - self._last_contact > self._seconds / 2:  # it was stopped, and knows as little as after an outage
+            self._contact_since = None
         try:
-            if monotonic() >= self._next_beat or self._noted != self._position():
+            if before >= self._next_beat or self._noted != self._position():
                 self._beat()
             self._bury()
             self._look_around()
         except StoreError as error:
             self._contact_since = None
             log.warning("store_unavailable", doing="heartbeat", error=str(error))
+        else:
+            self._in_contact(before)
 
     def _beat(self) -> None:
         lapsed = not self.holds()
         before = monotonic()
-        self._next_beat = before + self._seconds / BEATS_PER_LEASE
-        self._noted = self._position()  # who comes after a crash need not read all of it again
-        if self._store.beat(self.owner, self._seconds, self._noted):
-            if self._contact_since is None or before >= self._valid_until:  # after a stop as after an outage
-                self._contact_since = before
-            self._valid_until = before + self._seconds
+        position = self._position()
+        if self._store.beat(self.owner, self._seconds, position):  # if it is away it is tried again at the next look
+            self._prolonged(before, position)
         else:
             fenced, self.owner, self._valid_until = self.owner, "", 0.0
             self._enter()
             log.warning("owner_fenced", owner=fenced, now=self.owner)
         if lapsed:  # meanwhile no call could begin, and nobody keeps in mind which should have
             log.warning("lease_had_lapsed", owner=self.owner, woken=self._store.wake_active())
+
+    def _prolonged(self, before: float, position: int) -> None:
+        self._valid_until = before + self._seconds
+        self._next_beat = before + self._seconds / BEATS_PER_LEASE
+        self._noted = position  # who comes after a crash need not read all of it again
+
+    def _in_contact(self, before: float) -> None:
+        self._last_contact = before
+        if self._contact_since is None:
+            self._contact_since = before
 
     def _bury(self) -> None:
         """Only who has had one lease of uninterrupted contact may judge others by time: an outage kills nobody."""
