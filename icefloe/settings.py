@@ -49,11 +49,14 @@ def table(blocks: Iterable[AnyBlock]) -> str:
 
 def _rows(model: type[BaseModel], owner: str) -> Iterator[str]:
     for name, field in model.model_fields.items():
-        shown = isinstance(field.default, SecretStr) or field.default in (None, PydanticUndefined, "")
-        default = (
-            "" if shown else f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
-        )
-        yield f"| `{_variable(name)}` | {owner} | {default} | {field.description or ''} |"
+        yield f"| `{_variable(name)}` | {owner} | {_written(field.default)} | {field.description or ''} |"
+
+
+def _written(default: object) -> str:
+    """A default as it would stand in the environment; nothing if there is none."""
+    if default in (None, PydanticUndefined, "") or isinstance(default, SecretStr):
+        return ""
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
 def _variable(name: str) -> str:
