@@ -114,6 +114,14 @@ class LoopWorker(Generic[T]):
         log.error("block_blocked_its_event_loop", type=self._name, call=str(loop.current()))
         return loop.give_up()
 
+    def end(self) -> None:
+        """Give up the event loop; for who goes on without this worker, not for a process that ends."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is not None:
+            loop.give_up()
+            loop.thread.join()
+
 
 class _Loop(Generic[T]):
     """One event loop and its thread. A turn is asked for with each submission, and noted when it comes."""
@@ -135,6 +143,7 @@ class _Loop(Generic[T]):
                 self._loop.run_forever()
             except BaseException as error:  # noqa: BLE001 - a SystemExit in a task of a block's own comes up to here
                 log.warning("block_stopped_its_event_loop", type=self._name, error=repr(error))
+        self._loop.close()
 
     def submit(self, calls: list[T]) -> None:
         self._waiting[id(calls)] = calls
