@@ -1,0 +1,155 @@
+"""How an engine process reaches the simulated store: late, in vain, twice, or without ever hearing the answer."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from engine.run import WorkflowRun
+from store.protocol import Change, Changes, Owner, Proposal, Recorded, StoreUnavailable
+
+if TYPE_CHECKING:
+    from tests.simulation.process import Process
+
+T = TypeVar("T")
+
+
+class Connection:
+    """What one process sees of the database, as `store.protocol.Store` has it."""
+
+    incarnation = "simulated"
+
+    def __init__(self, process: "Process", skew: float) -> None:
+        self._process = process
+        self._database = process.database
+        self._world = process.world
+        self._skew = skew
+        self._owner: str | None = None
+        self._held_back: list[Change] = []
+        self._asked = -1
+
+    def now(self) -> float:
+        """What this process takes for the store's clock."""
+        return self._world.now + self._skew
+
+    # What the dataflow asks, on the main thread: it may take a while, and the process may end in it.
+
+    def apply(self, proposals: Sequence[Proposal], *, durable: bool = True) -> list[Recorded]:
+        """Apply transitions in one write; a remote store writes run by run, and may stop half-way."""
+        cut = len(proposals)
+        if not self._database.embedded and cut > 1 and self._world.chance(0.1):
+            cut = self._world.random.randrange(1, cut)
+        answers = self._do(lambda: self._apply(proposals[:cut], durable), writes=True)
+        if cut < len(proposals):
+            if self._world.chance(0.3):
+                self._process.simulation.crash(self._process, 5.0)
+                self._process.sleep(0)
+            raise StoreUnavailable("the connection broke in the middle of a batch")
+        return answers
+
+    def _apply(self, proposals: Sequence[Proposal], durable: bool) -> list[Recorded]:  # noqa: FBT001
+        return self._database.apply(proposals, durable=durable or not self._database.embedded, writer=self._owner)
+
+    def load(self, ids: Iterable[str]) -> dict[str, WorkflowRun]:
+        """Read runs; from a remote store sometimes as they were before their last change."""
+        return self._do(lambda: {id_: self._read(id_) for id_ in sorted(ids) if id_ in self._database.runs})
+
+    def _read(self, id_: str) -> WorkflowRun:
+        earlier = None
+        if not self._database.embedded and self._world.chance(0.05):
+            earlier = self._database.earlier(id_)
+        return earlier or self._database.runs[id_]
+
+    def wake(self, limit: int) -> list[WorkflowRun]:
+        """Wake due runs."""
+        return self._do(lambda: self._database.wake(limit, self._owner), writes=True)
+
+    def next_wake(self) -> float | None:
+        """The earliest `wake_at`."""
+        return self._at_once(self._database.next_wake)
+
+    def wake_active(self) -> int:
+        """Make every active run due."""
+        return self._at_once(self._database.wake_active)
+
+    # The feed: changes are dropped, repeated, held back and shuffled on their way.
+
+    def changed(self) -> bool:
+        """Whether there may be something new."""
+        asked, self._asked = self._asked, len(self._database.changes)
+        return self._at_once(lambda: bool(self._held_back) or asked != self._asked)
+
+    def changes(self, after: int, *, limit: int = 1000, excluding: str | None = None) -> Changes:
+        """The changes after a position, more or less."""
+        position = self._at_once(lambda: len(self._database.changes))
+        held_back, self._held_back = self._held_back, []
+        page: list[Change] = []
+        for change in [*held_back, *self._database.changes[after : after + limit]]:
+            if self._database.writers[change.position - 1 : change.position] == [excluding] or self._world.chance(0.02):
+                continue
+            if self._world.chance(0.03):
+                self._held_back.append(change)
+            if not self._world.chance(0.02):
+                page.append(change)
+        if self._world.chance(0.1):
+            self._world.random.shuffle(page)
+        return Changes(page, min(position, after + limit))
+
+    # What the lease asks, on a thread of its own: the answer comes at once or not at all.
+
+    def register(self, owner: str, lease: float) -> int:
+        """Enter an owner."""
+        position = self._at_once(lambda: self._database.register(owner, lease))
+        self._owner = owner
+        return position
+
+    def beat(self, owner: str, lease: float, position: int) -> bool:
+        """Prolong the lease."""
+        return self._at_once(lambda: self._database.beat(owner, lease, position))
+
+    def owners(self) -> list[Owner]:
+        """Who isn't dead."""
+        return self._at_once(lambda: [owner for owner in self._database.owners.values() if not owner.dead])
+
+    def bury(self, *, by_time: bool) -> list[str]:
+        """Declare dead whoever is."""
+        gone = self._process.gone() if self._database.embedded else []
+        late = [one.id for one in self.owners() if by_time and one.alive_until < self._world.now]
+        if late:
+            self._process.auditor.judged(self._process, self._database.outages)
+        return self._at_once(lambda: self._database.bury([*gone, *late]))
+
+    def leave(self, owner: str, position: int) -> None:
+        """End an owner."""
+        self.beat(owner, 0.0, position)
+        self._at_once(lambda: self._database.bury([owner]))
+
+    def close(self) -> None:
+        """There are no files."""
+
+    # What can go wrong.
+
+    def _at_once(self, operation: Callable[[], T]) -> T:
+        if self._database.away:
+            raise StoreUnavailable("the store is away")
+        return operation()
+
+    def _do(self, operation: Callable[[], T], *, writes: bool = False) -> T:
+        world, process = self._world, self._process
+        if world.chance(0.1):
+            process.sleep(world.between(0.001, 0.03))
+        if world.chance(0.005):
+            process.sleep(world.between(0, 25))
+        if writes:
+            process.meet_fate("before")
+        if self._database.away or world.chance(0.02):
+            raise StoreUnavailable("the store is away")
+        if writes and not self._database.embedded and world.chance(self._process.simulation.scenario.late):
+            world.later(world.between(0, 40), lambda: None if self._database.away else operation())
+            raise StoreUnavailable("no answer came, and the request is still on its way")
+        done = operation()
+        if writes:
+            process.meet_fate("after")
+        if world.chance(0.005):
+            process.sleep(world.between(0, 25))
+        if world.chance(0.02):
+            raise StoreUnavailable("the answer was lost")
+        return done
