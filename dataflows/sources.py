@@ -98,6 +98,7 @@ class Changes(_Polled[Keyed]):
         shell = self._shell
         if not self._more and not shell.store.changed():
             return []
+        self._more = True  # should the read fail: `changed` has said it already
         page = shell.store.changes(shell.position, limit=PAGE, excluding=shell.lease.owner)
         self._more = len(page.changes) == PAGE
         shell.position = page.position
