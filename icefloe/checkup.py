@@ -104,7 +104,7 @@ def check_engines(store: Store) -> list[Finding]:
             "engines",
             "fine",
             f"{owner.id} is alive, with {owner.alive_until - now:.0f} s left of its lease; "
-            f"it has read {owner.position:,} of {newest:,} changes",
+            f"at its last heartbeat it had read {owner.position:,} of {newest:,} changes",
         )
         for owner in store.owners()
         if owner.alive_until > now

@@ -6,6 +6,7 @@
 `python -m icefloe.settings` prints the table that docs/settings.md holds.
 """
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Self
@@ -21,6 +22,11 @@ class Settings(EngineSettings):
     """What the command line and the engine need to know."""
 
     debug: bool = Field(default=False, description="Show the traceback of an error that nobody expected")
+
+    @property
+    def place(self) -> str:
+        """The store's URL, without the password that it may hold."""
+        return re.sub(r"(://[^/@:]*:)[^/@]*@", r"\1…@", self.store)
 
     @classmethod
     def load(cls, **given: object) -> Self:

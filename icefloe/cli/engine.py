@@ -29,10 +29,10 @@ def engine(
     logs.configure(session.settings.log_level)
     shell = open_shell(session.settings)
     owner, others = shell.lease.owner, len(shell.store.owners()) - 1
-    session.terminal.give({"ready": True, "owner": owner, "store": session.settings.store, "others": others})
+    session.terminal.give({"ready": True, "owner": owner, "store": session.settings.place, "others": others})
     beside = f", beside {count(others, 'other engine')}" if others else ""
     session.terminal.show(
-        Text.assemble("engine ", (owner, "bold"), f" is ready on {session.settings.store}{beside}; Ctrl-C ends it")
+        Text.assemble("engine ", (owner, "bold"), f" is ready on {session.settings.place}{beside}; Ctrl-C ends it")
     )
     try:
         run(workflows(shell), workers)

@@ -44,14 +44,14 @@ def states(store: Store, run: WorkflowRun, seconds: float | None) -> Iterator[Wo
 
 
 def follow(
-    terminal: Terminal, store: Store, run: WorkflowRun, types: Container[str], seconds: float | None = None
+    terminal: Terminal, store: Store, run: WorkflowRun, types: Container[str] | None, seconds: float | None = None
 ) -> WorkflowRun:
     """Show how a run goes on until it ends or the time is up; the run as it is then."""
     return (_follow_live if terminal.live else _follow_lines)(terminal, store, run, types, seconds)
 
 
 def _follow_live(
-    terminal: Terminal, store: Store, run: WorkflowRun, types: Container[str], seconds: float | None
+    terminal: Terminal, store: Store, run: WorkflowRun, types: Container[str] | None, seconds: float | None
 ) -> WorkflowRun:
     latest, alive = run, True
 
@@ -68,7 +68,7 @@ def _follow_live(
 
 
 def _follow_lines(
-    terminal: Terminal, store: Store, run: WorkflowRun, types: Container[str], seconds: float | None
+    terminal: Terminal, store: Store, run: WorkflowRun, types: Container[str] | None, seconds: float | None
 ) -> WorkflowRun:
     latest, alive = run, True
     shown = dict.fromkeys(run.tasks, TaskState())
@@ -83,7 +83,7 @@ def _follow_lines(
     return latest
 
 
-def _line(run: WorkflowRun, name: str, task: TaskState, types: Container[str]) -> Text:
+def _line(run: WorkflowRun, name: str, task: TaskState, types: Container[str] | None) -> Text:
     """What became of a task: `16:40:11  ask  WAITING  waits for olga to decide`."""
     words = next((one.sentence for one in explain(run, run.updated_at, types) if one.task == name), "")
     if task.status in FINAL_TASK and task.error is not None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from blocks.catalogue import Catalogue
+from blocks.catalogue import Catalogue, CatalogueError
 from engine.durations import parse_duration
 from engine.explain import explain
 from engine.run import WorkflowRun, present
@@ -23,7 +23,7 @@ from icefloe.identifiers import new_id
 from store.protocol import NewRun, RunQuery, RunSummary, Store
 
 PANEL = "Runs"
-_WIDE = 120  # columns that have room for whole ids
+_WIDE = 140  # columns that have room for whole ids
 _SHORT_ID = 8
 _COLUMNS = (
     Column("RUN"),
@@ -148,7 +148,7 @@ def show(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing it until it has ended")] = False,
 ) -> None:
     """Show a run: its tasks, and what they wait for."""
-    types = Catalogue.load()
+    types = _installed_types()
     with session.store() as store:
         found = find_run(store, name)
         if watch:
@@ -159,7 +159,7 @@ def show(
 
 
 def _wait(terminal: Terminal, store: Store, started: WorkflowRun, seconds: float | None, timeout: str | None) -> None:
-    types = Catalogue.load()
+    types = _installed_types()
     try:
         ended = follow(terminal, store, started, types, seconds)
     except KeyboardInterrupt:
@@ -174,13 +174,21 @@ def _wait(terminal: Terminal, store: Store, started: WorkflowRun, seconds: float
     terminal.show(Text.assemble("ended ", (ended.status, STYLES[ended.status]), f" after {_took(ended)}"))
 
 
+def _installed_types() -> Container[str] | None:
+    """The block types that there are; a package that is broken mustn't keep anybody from looking at runs."""
+    try:
+        return Catalogue.load()
+    except CatalogueError:
+        return None
+
+
 def _tell_started(terminal: Terminal, run: WorkflowRun, *, is_new: bool) -> None:
     what = f" of {run.workflow} version {run.plan.workflow.version}"
     tail = " is started" if is_new else " was started before by the same request; nothing was started twice"
     terminal.show(Text.assemble("run ", (printable(run.id), "bold"), what, tail))
 
 
-def _document(store: Store, run: WorkflowRun, types: Container[str]) -> dict[str, Any]:
+def _document(store: Store, run: WorkflowRun, types: Container[str] | None) -> dict[str, Any]:
     """A run as programs see it: its document, with what it waits for."""
     journal = store.journal(run.id)
     waiting = [one.document() for one in explain(run, store.now(), types, journal)]

@@ -30,6 +30,11 @@ def test_a_value_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert Settings.load().lease == 60.0
 
 
+def test_the_stores_place_is_shown_without_its_password() -> None:
+    assert Settings.load(store="mongodb://ada:s3cret@db.example:27017/x").place == "mongodb://ada:…@db.example:27017/x"
+    assert Settings.load().place == "sqlite:///.icefloe/icefloe.db"
+
+
 def test_settings_are_frozen() -> None:
     settings = Settings.load()
     with pytest.raises(ValueError, match="frozen"):

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from blocks.catalogue import Catalogue, CatalogueError
 from icefloe.cli.following import NO_ENGINE
 from store.protocol import NewRun
 from tests.icefloe.cli.desk import INPUTS, Desk
@@ -318,6 +319,18 @@ def test_whatever_text_a_run_holds_commands_no_terminal(desk: Desk) -> None:
     store.close()
     for words in (desk("show", "r-1").out, desk("runs").out, desk("show", "r-1", "--json").out):
         assert all(one.isprintable() or one == "\n" for one in words)
+
+
+def test_a_broken_package_keeps_nobody_from_looking(saved: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved.start("r-1")
+
+    def broken() -> Catalogue:
+        raise CatalogueError(["'x:y' of broken 1.0 can't be imported: ImportError: no"])
+
+    monkeypatch.setattr(Catalogue, "load", broken)
+    assert saved("show", "r-1").status == 0
+    refused = saved("validate", "change-owner.json")
+    assert refused.err == "error: installed blocks: 'x:y' of broken 1.0 can't be imported: ImportError: no\n"
 
 
 def test_a_store_that_is_not_there_is_told(desk: Desk) -> None:
