@@ -11,7 +11,7 @@ A durable commit makes every earlier one durable too, since all are in one write
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
@@ -25,6 +25,7 @@ from store.sqlite.errors import READ_ONLY, explain, primary_code
 from store.sqlite.schema import prepare
 
 BUSY_SECONDS: Final = 5.0
+_TURN_SECONDS: Final = 0.001
 RESERVE_BYTES: Final = 256 * 1024
 _WRITER_PAGES: Final = 2000  # of 4 KiB: what each connection may keep in memory
 _READER_PAGES: Final = 500
@@ -50,20 +51,20 @@ class Database:
         self._reserve = path.with_name(path.name + ".reserve")
         _see_to_place(path, create=create)
         with self._explained():
-            self._writer = self._connect("rwc" if create else "rw", _WRITER_PAGES)
+            self._writer = self._connect("rwc" if create else "rw", _WRITER_PAGES, _TURN_SECONDS)
             try:
                 self._prepare()
-                self._reader = self._connect("rw", _READER_PAGES)
+                self._reader = self._connect("rw", _READER_PAGES, busy_seconds)
             except BaseException:
                 self._writer.close()
                 raise
         self.keep_reserve()
 
-    def _connect(self, mode: str, pages: int) -> sqlite3.Connection:
+    def _connect(self, mode: str, pages: int, busy_seconds: float) -> sqlite3.Connection:
         connection = sqlite3.connect(
             f"file:{quote(str(self.path))}?mode={mode}",
             uri=True,
-            timeout=self._busy_seconds,
+            timeout=busy_seconds,
             isolation_level=None,
             check_same_thread=False,
         )
@@ -78,15 +79,24 @@ class Database:
         return connection
 
     def _prepare(self) -> None:
+        # While one process turns the write-ahead log on, SQLite doesn't let others wait for it.
+        self._in_turn(lambda: prepare(self._writer, str(self.path)))
+
+    def _in_turn(self, operation: Callable[[], object]) -> None:
+        """Do what needs the file's write lock, and ask for that at short intervals.
+
+        SQLite's own waiting asks ever more rarely, and so loses to somebody who writes all the time.
+        """
         give_up = time.monotonic() + self._busy_seconds
         while True:
             try:
-                return prepare(self._writer, str(self.path))
+                operation()
             except sqlite3.OperationalError as error:
-                # While one process turns the write-ahead log on, SQLite doesn't let others wait for it.
                 if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
                     raise
-                time.sleep(0.02)
+                time.sleep(_TURN_SECONDS)
+            else:
+                return
 
     @contextmanager
     def writing(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
@@ -99,7 +109,7 @@ class Database:
             if durable is not self._durable:  # inside of a transaction the pragma would have no effect
                 self._writer.execute("PRAGMA synchronous = FULL" if durable else "PRAGMA synchronous = NORMAL")
                 self._durable = durable
-            self._writer.execute("BEGIN IMMEDIATE")
+            self._in_turn(lambda: self._writer.execute("BEGIN IMMEDIATE"))
             try:
                 yield self._writer
                 self._writer.execute("COMMIT")
@@ -131,11 +141,7 @@ class Database:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (
-            sqlite3.Error,
-            OverflowError,
-            UnicodeEncodeError,
-        ) as error:  # the last two: a value that no row can hold
+        except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:  # the last two: what no row can hold
             if primary_code(error) == sqlite3.SQLITE_FULL:
                 self._release_reserve()
             raise explain(error, str(self.path)) from error
