@@ -210,4 +210,4 @@ class _Loop(Generic[T]):
     def _leave(self) -> None:
         for task in list(self._tasks):
             task.cancel()
-        self._loop.call_later(LEAVE_SECONDS, self._loop.stop)
+        self._loop.call_later(LEAVE_SECONDS if self._tasks else 0, self._loop.stop)
