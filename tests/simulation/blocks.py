@@ -170,7 +170,8 @@ def _hesitate() -> None:
 
 
 def _patience() -> timedelta | None:
-    seconds = STAGE.get().world.random.choice([None, 20, 60, 300])
+    world = STAGE.get().world
+    seconds = world.random.choice([None, 20, 60, 300]) if world.now < world.calm_at else None
     return None if seconds is None else timedelta(seconds=seconds)
 
 

@@ -203,7 +203,7 @@ class Simulation:
         if self.database.away or self.world.chance(0.05):
             raise StoreUnavailable("the store is away")
         generation = int(context.idempotency_key.rpartition("/")[2])
-        plan = plan_of(crc32(context.idempotency_key.encode()) % VARIETY, child=True)
+        plan = plan_of(crc32(context.idempotency_key.encode()) % VARIETY, child=True, timed=self.scenario.faults)
         self.database.create(plan, context.idempotency_key, parent=Parent(context.run_id, context.task, generation))
         if self.world.chance(0.05):
             raise StoreUnavailable("the answer was lost")
