@@ -129,10 +129,8 @@ class WakeUps(_Polled[Keyed]):
             shell.next_wake = float("inf") if next_wake is None else next_wake
             shell.calls.unstick()
         if shell.next_wake <= shell.store.now():
-            due = shell.store.wake(DUE_AT_ONCE)
-            next_wake = shell.store.next_wake()
-            shell.next_wake = float("inf") if next_wake is None else next_wake
-            news += [(run.id, News(run, woken=True)) for run in due]
+            self._next_look = 0.0  # asked next time: that may fail, and must not lose who is woken now
+            news += [(run.id, News(run, woken=True)) for run in shell.store.wake(DUE_AT_ONCE)]
         if news:
             shell.heard()
         return news
