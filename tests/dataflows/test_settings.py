@@ -1,0 +1,91 @@
+"""Settings from the environment and from files, and what is said of those that can't be used."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from blocks.contract import BlockContext, block
+from dataflows.settings import EngineSettings, SettingsError, from_environment, settings_of_blocks
+
+
+def test_without_an_environment_the_defaults_hold() -> None:
+    settings = EngineSettings()
+    assert settings.store == "sqlite:///.icefloe/icefloe.db"
+    assert (settings.events, settings.lease, settings.drain) == ("store", 30, 20)
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ICEFLOE_STORE", "sqlite:///x.db")
+    monkeypatch.setenv("ICEFLOE_LEASE", "7.5")
+    monkeypatch.setenv("LEASE", "1")
+    settings = EngineSettings()
+    assert (settings.store, settings.lease) == ("sqlite:///x.db", 7.5)
+
+
+def test_what_is_given_in_code_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ICEFLOE_LEASE", "7")
+    assert EngineSettings(lease=8).lease == 8
+
+
+def test_a_value_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("sqlite:///é.db\r\n", encoding="utf-8")
+    monkeypatch.setenv("ICEFLOE_STORE_FILE", str(file))
+    assert EngineSettings().store == "sqlite:///é.db"
+
+
+def test_a_value_and_a_file_can_not_both_be_given(tmp_path: Path) -> None:
+    environment = {"ICEFLOE_STORE": "x", "ICEFLOE_STORE_FILE": str(tmp_path / "x")}
+    with pytest.raises(SettingsError, match="ICEFLOE_STORE and ICEFLOE_STORE_FILE are both set: keep one of them"):
+        from_environment("store", environment)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff"])
+def test_a_file_that_can_not_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(SettingsError, match=f"ICEFLOE_STORE_FILE: can't read {file}"):
+        from_environment("store", {"ICEFLOE_STORE_FILE": str(file)})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("LEASE", "0"), ("LEASE", "soon"), ("THREADS", "0"), ("CALLS", "1.5"), ("LOG_LEVEL", "loud"), ("DRAIN", "-1")],
+)
+def test_values_that_make_no_sense_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"ICEFLOE_{name}", value)
+    with pytest.raises(ValidationError, match=name.lower()):
+        EngineSettings()
+
+
+class MailSettings(BaseModel):
+    mail_port: int = 25
+
+
+class Nothing(BaseModel):
+    pass
+
+
+@block("MAIL", title="Mail", category="Test", settings=MailSettings, secrets=("mail_password", "mail_token"))
+async def mail(_arguments: Nothing, _context: BlockContext) -> None:
+    """Send nothing."""
+
+
+def test_blocks_get_their_settings_and_those_secrets_that_are_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("t0ken\n")
+    monkeypatch.setenv("ICEFLOE_MAIL_PORT", "2525")
+    monkeypatch.setenv("ICEFLOE_MAIL_TOKEN_FILE", str(file))
+    settings, secrets = settings_of_blocks([mail])
+    assert settings == {"MAIL": MailSettings(mail_port=2525)}
+    assert secrets == {"MAIL": {"mail_token": "t0ken"}}
+
+
+def test_a_setting_that_does_not_fit_a_block_is_refused_with_its_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ICEFLOE_MAIL_PORT", "none")
+    with pytest.raises(SettingsError, match="block type MAIL"):
+        settings_of_blocks([mail])

@@ -1,0 +1,222 @@
+"""The shell: loading, claiming, beginning and recording in batches, and patience with a store that is away."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from dataflows import shell as module
+from dataflows.shell import News, Stopped
+from engine.run import WorkflowRun
+from engine.transitions import RunCancelled, RunPaused, TaskSucceeded
+from store.protocol import Proposal, StoreUnavailable
+from tests.dataflows.driver import Rig, rigged, task
+
+
+class Away:
+    """An operation of a store that fails for a while."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+
+    def __call__(self) -> str:
+        self.failures -= 1
+        if self.failures >= 0:
+            raise StoreUnavailable("nobody home")
+        return "done"
+
+
+# Loading.
+
+
+def test_only_the_runs_that_are_not_at_hand_are_read(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    known, _ = rig.start("known", "a"), rig.start("unknown", "a")
+    loaded: list[set[str]] = []
+    load = rig.shell.store.load
+
+    def noting(ids: Iterable[str]) -> dict[str, WorkflowRun]:
+        loaded.append(set(ids))
+        return load(ids)
+
+    monkeypatch.setattr(rig.shell.store, "load", noting)
+    news = list(rig.shell.load([("known", News(known)), ("unknown", News(None, woken=True)), ("gone", News(None))]))
+    assert loaded == [{"unknown", "gone"}]
+    assert [(run_id, one.run and one.run.id, one.woken) for run_id, one in news] == [
+        ("known", "known", False),
+        ("unknown", "unknown", True),
+    ]
+
+
+# Claiming.
+
+
+def test_calls_that_are_refused_their_claim_are_forgotten_and_the_others_go_on(rig: Rig) -> None:
+    calls = []
+    for run_id in ("paused", "good", "cancelled"):
+        rig.start(run_id, "a")
+        calls.append((run_id, rig.prepare(run_id, "a")))
+    rig.do("paused", RunPaused())
+    rig.do("cancelled", RunCancelled())
+    assert rig.shell.claim(calls) == [calls[1]]
+    assert [rig.shell.calls.holds(run_id, "a") for run_id, _ in calls] == [False, True, False]
+    assert rig.free("NOOP") == rig.shell.settings.calls - 1
+
+
+def test_a_claim_that_was_granted_is_heard_of(rig: Rig) -> None:
+    rig.start("r", "a")
+    rig.claim("r", "a")
+    assert [run.tasks["a"].status for run in rig.shell.echoes()] == ["RUNNING"]
+    assert rig.shell.echoes() == []
+
+
+def test_of_a_run_that_changed_twice_the_newest_state_is_heard(rig: Rig) -> None:
+    rig.start("r", "a")
+    rig.begin("r", "a")
+    rig.record(rig.ended())
+    assert [run.status for run in rig.shell.echoes()] == ["SUCCESS"]
+
+
+def test_nothing_is_claimed_without_a_lease(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.start("r", "a")
+    call = rig.prepare("r", "a")
+    monkeypatch.setattr(rig.shell.lease, "holds", lambda: False)
+    assert rig.shell.claim([("r", call)]) == []
+    assert not rig.shell.calls.holds("r", "a")
+    assert rig.journal("r") == "RunCreated"
+
+
+def test_nothing_is_claimed_by_an_engine_that_stops(rig: Rig) -> None:
+    rig.start("r", "a")
+    call = rig.prepare("r", "a")
+    rig.shell.stop()
+    assert rig.shell.claim([("r", call)]) == []
+    assert rig.journal("r") == "RunCreated"
+
+
+def test_a_pure_block_is_claimed_only_in_a_run_that_makes_no_progress(rig: Rig) -> None:
+    rig.start("r", task("a", type="PURE"))
+    assert rig.prepare("r", "a").unclaimed
+    rig.shell.calls.forget(rig.shell.calls._table["r", "a"])
+    rig.clock.pass_(100)
+    [run] = rig.people.wake(1)
+    assert run.heal == 1
+    assert not rig.prepare("r", "a").unclaimed
+
+
+# Beginning.
+
+
+def test_a_call_does_not_begin_without_a_lease_that_covers_its_claim(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.start("r", task("a", type="HOLD"))
+    call = rig.claim("r", "a")
+    monkeypatch.setattr(rig.shell.lease, "covers", lambda _claim: False)
+    rig.shell.start(call.type, [call])
+    run = rig.record(rig.ended())
+    assert rig.begun() == []
+    assert rig.journal("r") == "RunCreated TaskClaimed TaskReleased"
+    assert run.tasks["a"].attempt == 0
+
+
+def test_a_call_does_not_begin_in_an_engine_that_stops(rig: Rig) -> None:
+    rig.start("r", task("a", type="HOLD"))
+    call = rig.claim("r", "a")
+    rig.shell.stop()
+    rig.shell.start(call.type, [call])
+    rig.record(rig.ended())
+    assert rig.begun() == []
+    assert rig.journal("r") == "RunCreated TaskClaimed TaskReleased"
+
+
+# Recording.
+
+
+def test_a_result_that_is_refused_is_forgotten_and_the_run_is_heard_of(rig: Rig) -> None:
+    rig.start("r", task("a", type="HOLD"))
+    rig.begin("r", "a")
+    rig.do("r", RunCancelled())
+    rig.shell.echoes()
+    rig.let_go()
+    rig.record(rig.ended())
+    assert len(rig.shell.calls) == 0
+    assert [run.status for run in rig.shell.echoes()] == ["CANCELLED"]
+
+
+def test_a_call_is_forgotten_before_its_run_is_heard_of(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.start("r", "a")
+    rig.begin("r", "a")
+    heard: list[bool] = []
+    monkeypatch.setattr(rig.shell, "hear", lambda _answers: heard.append(rig.shell.calls.holds("r", "a")))
+    rig.record(rig.ended())
+    assert heard == [False]
+
+
+def test_something_said_of_no_run_hurts_nobody(rig: Rig) -> None:
+    rig.shell.record([(Proposal("nobody", TaskSucceeded("a", "token")), None)])
+    assert rig.shell.echoes() == []
+
+
+def test_the_next_wake_up_is_known_from_what_was_recorded(rig: Rig) -> None:
+    rig.shell.next_wake = float("inf")
+    rig.start("r", "a")
+    rig.claim("r", "a")
+    assert rig.shell.next_wake == rig.run("r").wake_at
+
+
+# Patience.
+
+
+def test_what_the_store_could_not_do_is_asked_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(rig.shell._ending, "wait", pauses.append)
+    assert rig.shell.patiently("read", Away(10)) == "done"
+    assert pauses == [*module._RETRY_SECONDS, 5.0, 5.0, 5.0]
+    assert rig.shell.trouble is None
+
+
+def test_what_troubles_the_engine_is_known_while_it_does(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str | None] = []
+    monkeypatch.setattr(rig.shell._ending, "wait", lambda _pause: seen.append(rig.shell.trouble))
+    rig.shell.patiently("read", Away(1))
+    assert seen == ["nobody home"]
+
+
+def test_an_engine_that_must_end_waits_no_longer_for_its_store(tmp_path: Path) -> None:
+    with rigged(tmp_path, drain=0) as rig:
+        rig.shell.stop()
+        assert rig.shell.patiently("write", Away(0)) == "done", "but it tries"
+        with pytest.raises(Stopped, match="nobody home"):
+            rig.shell.patiently("write", Away(1))
+
+
+# The pace.
+
+
+def test_the_longer_nothing_happens_the_longer_are_the_pauses(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    rig.shell.heard()
+    paces = []
+    for _ in range(4):
+        paces.append(rig.shell.pace())
+        now[0] += 1
+    assert paces == sorted(paces)
+    assert paces[0] < paces[-1] <= 0.05
+    rig.shell.heard()
+    assert rig.shell.pace() == paces[0]
+
+
+def test_there_is_no_pause_while_something_is_on_its_way(rig: Rig) -> None:
+    assert rig.shell.pause() > 0
+    rig.shell.moving = True
+    assert rig.shell.pause() == 0
+    assert rig.shell.pause() > 0
+    rig.start("r", "a")
+    rig.claim("r", "a")
+    assert rig.shell.pause() == 0
+    assert rig.shell.pause() == 0, "until it has been heard"
+
+
+def test_an_engine_ends_once(rig: Rig) -> None:
+    rig.shell.end()
+    rig.shell.end()
+    assert rig.people.owners() == []
