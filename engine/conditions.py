@@ -19,7 +19,14 @@ from functools import lru_cache, partial
 from typing import Any, Final, Literal, Self, get_args
 
 import re2
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from engine.faults import shown
 from engine.limits import EXPRESSION_BYTES
@@ -38,6 +45,12 @@ class Condition(BaseModel):
     left: Any = Field(description="A value, most often a reference")
     operator: Operator
     right: Any = Field(default=None, description="What left is compared with; absent for `exists`")
+
+    @model_serializer(mode="wrap")
+    def _with_nulls(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A null that was written is no field that was left out."""
+        written = {**serialize(self), "left": self.left}
+        return written if self.operator == "exists" else {**written, "right": self.right}
 
     @model_validator(mode="after")
     def _has_its_sides(self) -> Self:

@@ -1,6 +1,7 @@
 """What is done to a run as a whole: waking, cancelling, pausing, resuming, retrying, giving up, telling its parent."""
 
 from engine.draft import Draft
+from engine.limits import REASON_CHARS
 from engine.outcomes import DUPLICATE, TOUCHED, Refusal, Rejected
 from engine.results import timed_out
 from engine.run import TaskState
@@ -69,6 +70,8 @@ def _touch(draft: Draft, at: float, luck: float) -> Refusal:
 
 def cancelled(draft: Draft, transition: RunCancelled, at: float, luck: float) -> str | Refusal:  # noqa: ARG001
     """Every task that isn't final is cancelled at once, and no handler is started."""
+    if len(transition.reason) > REASON_CHARS:
+        return _wordy(transition.reason)
     if draft.status in FINAL_RUN:
         return DUPLICATE if draft.cancelled else _ended(draft)
     draft.cancelled = True
@@ -106,6 +109,8 @@ def _cancel_tasks(draft: Draft, at: float) -> None:
 
 def paused(draft: Draft, transition: RunPaused, at: float, luck: float) -> str | Refusal:  # noqa: ARG001
     """Nothing new is claimed and no timer acts; results and signals are still recorded."""
+    if len(transition.reason) > REASON_CHARS:
+        return _wordy(transition.reason)
     if draft.status in FINAL_RUN:
         return _ended(draft)
     if draft.paused:
@@ -116,6 +121,8 @@ def paused(draft: Draft, transition: RunPaused, at: float, luck: float) -> str |
 
 def resumed(draft: Draft, transition: RunResumed, at: float, luck: float) -> str | Refusal:  # noqa: ARG001
     """The run goes on; what became due meanwhile acts at once."""
+    if len(transition.reason) > REASON_CHARS:
+        return _wordy(transition.reason)
     if draft.status in FINAL_RUN:
         return _ended(draft)
     if not draft.paused:
@@ -126,6 +133,8 @@ def resumed(draft: Draft, transition: RunResumed, at: float, luck: float) -> str
 
 def retried(draft: Draft, transition: RunRetried, at: float, luck: float) -> str | Refusal:  # noqa: ARG001
     """Failed, timed-out and cancelled tasks are reset, and all that is downstream of them: a new generation."""
+    if len(transition.reason) > REASON_CHARS:
+        return _wordy(transition.reason)
     if draft.generation != transition.generation:
         return Rejected("STALE_RETRY", f"the run has been retried already: its generation is {draft.generation}")
     if draft.status not in (RunStatus.FAILED, RunStatus.CANCELLED):
@@ -165,6 +174,10 @@ def parent_notified(draft: Draft, transition: ParentNotified, at: float, luck: f
         return Rejected("NOT_ENDED", "only a run that has a parent and has ended tells it so")
     draft.told = True
     return "ParentNotified"
+
+
+def _wordy(reason: str) -> Rejected:
+    return Rejected("REASON_TOO_LONG", f"a reason of {len(reason):,} characters; at most {REASON_CHARS:,} are kept")
 
 
 def _ended(draft: Draft) -> Rejected:

@@ -7,12 +7,14 @@ from bisect import bisect_left, insort
 from collections.abc import Mapping
 from typing import Any
 
+from engine.limits import json_size
 from engine.run import JournalEntry, TaskState, WorkflowRun
 from engine.statuses import FINAL_TASK, RunStatus, TaskStatus
 from engine.transitions import Error, Phase
 
 _ENTRY_BYTES = 160  # what a journal entry takes in the document, about
 _EFFECT_BYTES = 48
+_ACCEPTED_BYTES = 120
 
 
 class Draft:
@@ -72,6 +74,8 @@ class Draft:
         self.touched.add(name)
         if old.status is not new.status:
             self._count(name, old.status, new.status)
+        if new.outputs is not old.outputs or new.inbox is not old.inbox or new.error is not old.error:
+            self.size += _weight(new) - _weight(old)
         before, after = _moment(old), _moment(new)
         if before != after:
             if before is not None:
@@ -110,20 +114,37 @@ class Draft:
         open_ = name in self.ready or old.status is TaskStatus.RUNNING or old.not_before is not None
         return "main" if new.status is TaskStatus.PENDING and open_ else None
 
-    def close(
-        self, kind: str, task: str | None, *, at: float, by: str | None, before: RunStatus | None
+    def close(  # noqa: PLR0913 - what an entry says
+        self,
+        kind: str,
+        task: str | None,
+        before: TaskState | None,
+        *,
+        at: float,
+        by: str | None,
+        status: RunStatus | None,
     ) -> JournalEntry:
         """Close the books on one transition: the next revision, and its journal entry.
 
-        `before` is the status that the run had.
+        `before` is the task as it was, `status` the status that the run had. The attempt is the one that the transition
+        was about: a claim begins one, and what ends a step has begun to count anew.
         """
         self.revision += 1
         self.updated_at = at
         self.size += _ENTRY_BYTES + _EFFECT_BYTES * len(self.effects)
         effects, self.effects = self.effects, {}
-        attempt = None if task is None else self.tasks[task].attempt
-        status = None if self.status is before else self.status
-        return JournalEntry(self.revision, at, kind, task, attempt, by, effects, status)
+        attempt = None if task is None or before is None else max(before.attempt, self.tasks[task].attempt)
+        return JournalEntry(
+            self.revision, at, kind, task, attempt, by, effects, None if self.status is status else self.status
+        )
+
+
+def _weight(task: TaskState) -> int:
+    """Bytes of what people and blocks put into a task, about."""
+    weight = json_size(task.outputs) if task.outputs else 0
+    for signal in task.inbox:
+        weight += json_size(signal.data)
+    return weight + _ACCEPTED_BYTES * len(task.accepted) + (0 if task.error is None else len(task.error.message))
 
 
 def _moment(task: TaskState) -> float | None:

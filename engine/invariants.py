@@ -52,5 +52,9 @@ def _is_asking(task: TaskState) -> bool:
     """Whether somebody may still send the task a signal that it waits for."""
     if task.status is not TaskStatus.WAITING or task.wants is None:
         return False
-    decided = {one.sender for one in task.accepted}
+    counted = task.accepted[task.counted :]
+    closes = (task.wants.closes or {}).items()
+    if any(sum(decision in ("*", one.decision) for one in counted) >= enough for decision, enough in closes):
+        return False
+    decided = {one.sender for one in counted}
     return task.wants.senders is None or any(one not in decided for one in task.wants.senders)

@@ -27,7 +27,6 @@ RUN_FIELDS: Final = (
     "parent",
     "generation",
     "created_at",
-    "started_at",
 )
 
 

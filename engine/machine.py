@@ -13,12 +13,12 @@ from typing import Any, NamedTuple, TypeAlias
 from engine import controls, results, signals
 from engine.draft import Draft
 from engine.faults import Fault, Invalid
-from engine.limits import LimitError, json_size
+from engine.limits import LABELS_BYTES, LimitError, json_size
 from engine.outcomes import Applied, Refusal, Touched
 from engine.plan import Plan
 from engine.references import Scope
 from engine.run import JournalEntry, Parent, TaskState, WorkflowRun
-from engine.settle import consider, scope_of, settle
+from engine.settle import consider, reopen, scope_of, settle
 from engine.statuses import FINAL_RUN, RunStatus
 from engine.transitions import (
     ParentNotified,
@@ -141,6 +141,11 @@ def start(  # noqa: PLR0913 - what a run is made of
         size = json_size(filled)
     except LimitError as error:
         faults.append(Fault("inputs", f"this {error}"))
+    labelled = {**plan.workflow.labels, **(labels or {})}
+    try:
+        json_size(labelled, LABELS_BYTES)
+    except LimitError as error:
+        faults.append(Fault("labels", f"this {error}"))
     if faults:
         raise Invalid(*faults)
     run = WorkflowRun(
@@ -148,7 +153,7 @@ def start(  # noqa: PLR0913 - what a run is made of
         tenant=plan.workflow.tenant,
         plan=plan,
         inputs=filled,
-        labels={**plan.workflow.labels, **(labels or {})},
+        labels=labelled,
         requested_by=requested_by,
         parent=parent,
         created_at=at,
@@ -177,7 +182,7 @@ def start(  # noqa: PLR0913 - what a run is made of
     for name in plan.tasks:
         consider(draft, name, None, at)
     settle(draft, at, luck)
-    entry = draft.close("RunCreated", None, at=at, by=requested_by, before=None)
+    entry = draft.close("RunCreated", None, None, at=at, by=requested_by, status=None)
     return Applied(draft.freeze(), entry)
 
 
@@ -191,7 +196,8 @@ def restore(run: WorkflowRun) -> WorkflowRun:
         draft.put(name, task)
     if run.status not in FINAL_RUN:
         for name in run.tasks:
-            consider(draft, name, None, run.updated_at)
+            reopen(draft, name)
+    draft.size = run.size
     return draft.freeze()
 
 
@@ -217,10 +223,11 @@ def advance(
     A rejection or a duplicate leaves no trace in the draft, `Touched` moves its `wake_at`; after an exception the draft
     must be thrown away.
     """
-    before = draft.status
+    status, name = draft.status, getattr(transition, "task", None)
+    before = draft.tasks.get(name) if name is not None else None
     kind = _RULES[type(transition)](draft, transition, at, luck)
     if not isinstance(kind, str):
         return kind
     draft.heal = 0
     settle(draft, at, luck)
-    return draft.close(kind, getattr(transition, "task", None), at=at, by=by, before=before)
+    return draft.close(kind, name, before, at=at, by=by, status=status)

@@ -89,7 +89,7 @@ def result(draft: Draft, result: Result, at: float, luck: float) -> str | Refusa
     if isinstance(result, TaskReleased):
         draft.put(result.task, _given_back(task, at)._replace(tokens=_with(task, result.token)))
         return "TaskReleased"
-    return _recorded(draft, task, _fitting(draft, result), at, luck)
+    return _recorded(draft, task, result, at, luck)
 
 
 def lost(draft: Draft, transition: TaskLost, at: float, luck: float) -> str | Refusal:  # noqa: ARG001
@@ -124,7 +124,7 @@ def _with(task: TaskState, token: str) -> tuple[str, ...]:
     return (*task.tokens, token)[-_TOKENS_KEPT:]
 
 
-def _fitting(draft: Draft, result: Result) -> Result:
+def _fitting(draft: Draft, task: TaskState, result: Result) -> Result:
     """The result, unless its outputs don't fit: then a failure that says so."""
     outputs = getattr(result, "outputs", None)
     if not outputs:
@@ -134,8 +134,7 @@ def _fitting(draft: Draft, result: Result) -> Result:
     except LimitError as error:
         sentence = f"the outputs can't be recorded: this {error}"
     else:
-        if draft.size + size <= RUN_BYTES - RUN_RESERVE:
-            draft.size += size
+        if draft.size + size - (json_size(task.outputs) if task.outputs else 0) <= RUN_BYTES - RUN_RESERVE:
             return result
         sentence = f"{size:,} bytes of outputs don't fit: the run's document has reached its limit of {RUN_BYTES:,}"
     return TaskFailed(result.task, result.token, Error("OUTPUT_TOO_LARGE", sentence))
@@ -147,6 +146,7 @@ def _recorded(draft: Draft, task: TaskState, result: Result, at: float, luck: fl
     if task.attempt < backoff.max_attempts and _may_be_retried(result):
         _retried(draft, task, result, at, at + backoff.delay(task.attempt, luck))
         return "TaskRetried"
+    result = _fitting(draft, task, result)
     claim = _claim_of(task)
     if claim.phase == "signal":
         task = task._replace(inbox=tuple(signal for signal in task.inbox if signal.id != claim.signal))
@@ -217,7 +217,11 @@ def _end(result: Result) -> tuple[TaskStatus, Error | None, Any]:
 
 
 def _suspended(draft: Draft, task: TaskState, result: TaskSuspended, at: float, *, due: bool) -> None:
-    """The task waits; with no time of its own the result leaves the moment that was set before."""
+    """The task waits; with no time of its own the result leaves the moment that was set before.
+
+    Who wants something else than before begins to count anew, with what is still in the inbox.
+    """
+    again = result.wants is None or result.wants == task.wants
     until = result.until if result.after is None else at + result.after
     if until is not None:
         due = False
@@ -236,7 +240,8 @@ def _suspended(draft: Draft, task: TaskState, result: TaskSuspended, at: float, 
             claim=None,
             until=until,
             due=due,
-            wants=task.wants if result.wants is None else result.wants,
+            wants=task.wants if again else result.wants,
+            counted=task.counted if again else len(task.accepted) - len(task.inbox),
             tokens=_with(task, result.token),
         ),
     )

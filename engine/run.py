@@ -34,7 +34,8 @@ class TaskState(NamedTuple):
 
     `step` counts the recorded results of the generation and `attempt` the calls of the step; `lost` the claims in a row
     whose engine died. `not_before` is the end of a back-off, `until` the moment a waiting task is woken, `due` that it
-    has come. `inbox` holds the signals not yet processed, `accepted` all of this generation, `tokens` the last results.
+    has come. `inbox` holds the signals not yet processed, `accepted` all of this generation, of which those from
+    `counted` on decide what the task still wants; `tokens` are the last results.
     """
 
     status: TaskStatus = TaskStatus.PENDING
@@ -55,6 +56,7 @@ class TaskState(NamedTuple):
     inbox: tuple[Signal, ...] = ()
     accepted: tuple[Accepted, ...] = ()
     tokens: tuple[str, ...] = ()
+    counted: int = 0
 
 
 class Parent(NamedTuple):

@@ -59,6 +59,13 @@ def consider(draft: Draft, name: str, ended: str | None, at: float) -> None:
         draft.put(name, task._replace(status=TaskStatus.SKIPPED, outputs=outputs, updated_at=at, finished_at=at))
 
 
+def reopen(draft: Draft, name: str) -> None:
+    """Find a stored pending task ready again; its `when` and its arguments were judged when its gate opened."""
+    task = draft.tasks[name]
+    if task.status is TaskStatus.PENDING and task.not_before is None and _gate(draft, draft.plan.tasks[name], None):
+        draft.ready[name] = "main"
+
+
 def _gate(draft: Draft, planned: PlannedTask, ended: str | None) -> bool | None:
     """Whether all clauses of the gate are true.
 
@@ -120,7 +127,6 @@ def scope_of(run: WorkflowRun, tasks: Mapping[str, TaskState]) -> Scope:
         "parent": None if run.parent is None else run.parent._asdict(),
         "generation": run.generation,
         "created_at": run.created_at,
-        "started_at": run.started_at,
     }
     return Scope(run.inputs, task, fields)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.draft import Draft
 from engine.faults import nearest
-from engine.limits import RUN_BYTES, RUN_RESERVE, LimitError, json_size
+from engine.limits import ID_CHARS, RUN_BYTES, RUN_RESERVE, LimitError, json_size
 from engine.outcomes import DUPLICATE, Refusal, Rejected
 from engine.run import Accepted, TaskState
 from engine.schemas import compile_schema
@@ -34,9 +34,8 @@ def received(draft: Draft, transition: SignalReceived, at: float, luck: float) -
         size = json_size(signal.data)
     except LimitError as error:
         return Rejected("BAD_SIGNAL", f"data: this {error}")
-    if draft.size + size > RUN_BYTES - RUN_RESERVE:
+    if draft.size + size > RUN_BYTES - (0 if signal.kind == "child" else RUN_RESERVE):
         return Rejected("RUN_FULL", f"the run's document has reached its limit of {RUN_BYTES:,} bytes")
-    draft.size += size
     draft.put(
         name,
         task._replace(
@@ -48,6 +47,8 @@ def received(draft: Draft, transition: SignalReceived, at: float, luck: float) -
 
 
 def _untimely(draft: Draft, name: str, task: TaskState, signal: Signal) -> Rejected | None:
+    if max(len(signal.id), len(signal.sender or "")) > ID_CHARS:
+        return Rejected("BAD_SIGNAL", f"a signal's id and the name of its sender have at most {ID_CHARS} characters")
     if signal.generation != task.generation:
         return Rejected("STALE_SIGNAL", f"this is for an earlier try of {name!r}; the run has been retried since")
     if task.status in FINAL_TASK:
@@ -62,19 +63,20 @@ def _untimely(draft: Draft, name: str, task: TaskState, signal: Signal) -> Rejec
 
 
 def _unwanted(name: str, task: TaskState, wants: Wants, signal: Signal) -> Rejected | None:
+    counted = task.accepted[task.counted :]
     if wants.senders is not None:
         if signal.sender not in wants.senders:
             who = "an unnamed person" if signal.sender is None else repr(signal.sender)
             allowed = ", ".join(wants.senders[:10])
             return Rejected("NOT_ALLOWED", f"{who} may not send this to {name!r}; it waits for: {allowed}")
-        if any(one.sender == signal.sender for one in task.accepted):
+        if any(one.sender == signal.sender for one in counted):
             return Rejected("ALREADY_DECIDED", f"{signal.sender!r} has already decided on {name!r}")
     if wants.closes is None:
         if task.inbox:
             return Rejected("ALREADY_DECIDED", f"{name!r} has already got its signal{_by(task)}")
     else:
         for decision, enough in wants.closes.items():
-            if sum(decision in ("*", one.decision) for one in task.accepted) >= enough:
+            if sum(decision in ("*", one.decision) for one in counted) >= enough:
                 return Rejected("ALREADY_DECIDED", f"{name!r} is already decided{_by(task)}")
     if wants.schema is not None:
         faults = compile_schema(wants.schema).faults(signal.data, at="data")
