@@ -57,7 +57,7 @@ class Call:
         self.run_id = dispatch.run.id
         self.task = dispatch.task
         self.type = dispatch.type
-        self.timeout = dispatch.run.plan.tasks[dispatch.task].timeout
+        self.timeout = dispatch.run.plan.tasks[dispatch.task].timeout if dispatch.phase == "main" else None
         self.claim = claim
         self.unclaimed = unclaimed
         self.granted: int | None = None
@@ -108,10 +108,18 @@ class Calls:
     def disown(self, run: WorkflowRun, task: str) -> None:
         """End the call of this task, if the run as it stands has taken back its claim: no result of it will count."""
         call = self._table.get((run.id, task))
-        if call is not None and call.granted is not None and call.granted <= run.revision:
-            claim = run.tasks[task].claim
-            if claim is None or claim.token != call.claim.token:
-                self._abandon(call, TaskReleased(task, call.claim.token))
+        if call is None:
+            return
+        state = run.tasks[task]
+        if call.unclaimed:
+            asked = (call.claim.generation, call.claim.step, call.claim.attempt)
+            vain = run.is_final or asked != (state.generation, state.step, state.attempt + 1)
+        elif call.granted is None or call.granted > run.revision:
+            vain = False  # this news is older than the claim
+        else:
+            vain = state.claim is None or state.claim.token != call.claim.token
+        if vain:
+            self._abandon(call, TaskReleased(task, call.claim.token))
 
     def expect(self, dispatch: Dispatch, claim: TaskClaimed, *, unclaimed: bool) -> Call:
         """A call that is about to be claimed; a slot was taken for it."""
@@ -226,7 +234,7 @@ class Calls:
             self._end(call, _recordable(call, outcome(result)))
 
 
-def _recordable(call: Call, found: Outcome) -> Result:
+def _recordable(call: Call, found: Outcome) -> Result:  # noqa: PLR0911 - a case for each outcome
     """The transition that an outcome proposes."""
     task, token = call.task, call.claim.token
     claim = call.claim if call.unclaimed else None
@@ -242,8 +250,18 @@ def _recordable(call: Call, found: Outcome) -> Result:
             return TaskSkipped(task, token, reason, claim)
         case Expired(reason, outputs):
             return TaskTimedOut(task, token, reason, outputs=outputs)
+        case Waiting() if _waits_for_nothing(call, found):
+            error = Error("BAD_OUTPUTS", "the block waits, but for no moment and for nobody")
+            return TaskFailed(task, token, error)
         case Waiting(until, after, schema, senders, closes, outputs):
             wants = None if schema is None and senders is None else Wants(schema, senders, closes)
             return TaskSuspended(task, token, until, after, wants, outputs)
         case _:
             assert_never(found)
+
+
+def _waits_for_nothing(call: Call, waiting: Waiting) -> bool:
+    """Whether nothing would ever end this wait; in later phases it may keep what an earlier one had set."""
+    state = call.dispatch.state
+    kept = state.wants is not None or (call.dispatch.phase == "signal" and (state.until is not None or state.due))
+    return not kept and (waiting.until, waiting.after, waiting.schema, waiting.senders) == (None, None, None, None)

@@ -39,6 +39,7 @@ class Lease:
         self._valid_until = 0.0
         self._contact_since: float | None = None
         self._last_contact = 0.0
+        self._clocks_apart = 0.0
         self._next_beat = 0.0
         self._noted = 0
         self._others: tuple[str, ...] = ()
@@ -108,14 +109,18 @@ class Lease:
         except StoreError as error:
             self._contact_since = None
             log.warning("store_unavailable", doing="heartbeat", error=str(error))
+        except Exception:
+            self._contact_since = None
+            log.exception("lease_not_kept", owner=self.owner)  # without its thread no call would begin ever again
         else:
             self._in_contact(before)
 
     def _beat(self) -> None:
-        lapsed = not self.holds()
         before = monotonic()
         position = self._position()
-        if self._store.beat(self.owner, self._seconds, position):  # if it is away it is tried again at the next look
+        alive = self._store.beat(self.owner, self._seconds, position)  # if it is away this is tried at the next look
+        lapsed = not self.holds()
+        if alive:
             self._prolonged(before, position)
         else:
             fenced, self.owner, self._valid_until = self.owner, "", 0.0
@@ -135,7 +140,13 @@ class Lease:
             self._contact_since = before
 
     def _bury(self) -> None:
-        """Only who has had one lease of uninterrupted contact may judge others by time: an outage kills nobody."""
+        """Only who has had one lease of uninterrupted contact may judge others by time: an outage kills nobody.
+
+        Neither does a step of the store's clock, or a host that was asleep: the others must have had time to beat.
+        """
+        apart = self._store.now() - monotonic()
+        if abs(apart - self._clocks_apart) > self._margin:
+            self._clocks_apart, self._contact_since = apart, monotonic()
         steady = self._contact_since is not None and monotonic() - self._contact_since >= self._seconds
         for dead in self._store.bury(by_time=steady):
             log.warning("dead_owner_found", owner=dead)

@@ -46,7 +46,8 @@ class Orchestrator(StatefulBatchLogic[News, Move, None]):
             self._shell.withdraw(moves)
             reason = f"the engine can't go on with this run: {type(error).__name__}: {error}"
             return [_said(run.id, RunFailed(Error("ENGINE_ERROR", reason)))], StatefulBatchLogic.DISCARD
-        idle = run.is_final or run.paused or not (run.running or moves)
+        here = run.running and self._shell.lease.shares(run.id)  # else it isn't this engine that hears of it next
+        idle = run.is_final or run.paused or not (here or moves)
         return moves, StatefulBatchLogic.DISCARD if idle else StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> None:
@@ -59,10 +60,16 @@ class Orchestrator(StatefulBatchLogic[News, Move, None]):
             return
         if woken:
             moves += self._orphans(run)
+        full: set[str] = set()
         for dispatch in ready(run):
+            type_ = dispatch.type
+            if type_ in full:
+                continue
             call = self._shell.prepare(dispatch)
             if call is not None:
                 moves.append(call)
+            elif self._shell.slots.full(type_):
+                full.add(type_)  # of a thousand tasks that wait for slots, not each has to be turned away
 
     def _orphans(self, run: WorkflowRun) -> list[Recordable]:
         """Claims in this engine's own name that it isn't working on."""

@@ -109,7 +109,7 @@ class Shell:
         Not at all while something is on its way through the dataflow, since waiting would hold it up.
         """
         moving, self.moving = self.moving, False
-        if moving or self._echo:
+        if moving or (self._echo and not self.stopping):
             return 0.0
         return self.pace()
 
@@ -127,7 +127,9 @@ class Shell:
         runs: dict[str, WorkflowRun] = {}
         while self._echo:
             run = self._echo.popleft()
-            runs[run.id] = run
+            known = runs.get(run.id)
+            if known is None or known.revision <= run.revision:
+                runs[run.id] = run
         return list(runs.values())
 
     def released(self) -> list[str]:

@@ -16,24 +16,34 @@ class Slots:
     def __init__(self, capacity: Mapping[str, int]) -> None:
         self._free = dict(capacity)
         self._waiting: dict[str, OrderedDict[str, dict[str, None]]] = {type_: OrderedDict() for type_ in capacity}
+        self._turn: dict[str, set[str]] = {type_: set() for type_ in capacity}
         self._overflowed = False
         self._lock = Lock()
 
     def take(self, type_: str, run_id: str, tenant: str) -> bool:
-        """Take a slot. If there is none the run waits for one; a type that isn't installed here has none, ever."""
+        """Take a slot; if there is none, or others wait for it already, the run waits for its turn.
+
+        A type that isn't installed here has no slots, ever.
+        """
         with self._lock:
             free = self._free.get(type_)
             if free is None:
                 return False
-            if free > 0:
+            turn, tenants = self._turn[type_], self._waiting[type_]
+            if free > 0 and (run_id in turn or not tenants):
+                turn.discard(run_id)
                 self._free[type_] = free - 1
                 return True
-            waiting = self._waiting[type_].setdefault(tenant, {})
-            if len(waiting) < BACKLOG:
-                waiting[run_id] = None
+            if sum(map(len, tenants.values())) < BACKLOG:
+                tenants.setdefault(tenant, {})[run_id] = None
             else:
                 self._overflowed = True
             return False
+
+    def full(self, type_: str) -> bool:
+        """Whether it is of no use to ask for another slot of this type now."""
+        with self._lock:
+            return bool(self._waiting.get(type_)) or not self._free.get(type_)
 
     def give(self, type_: str) -> None:
         """Give a slot back."""
@@ -45,6 +55,7 @@ class Slots:
         runs: list[str] = []
         with self._lock:
             for type_, tenants in self._waiting.items():
+                self._turn[type_].clear()
                 for _ in range(self._free[type_] if tenants else 0):
                     if not tenants:
                         break
@@ -53,6 +64,7 @@ class Slots:
                     del waiting[run_id]
                     if waiting:
                         tenants[tenant] = waiting
+                    self._turn[type_].add(run_id)
                     runs.append(run_id)
         return runs
 

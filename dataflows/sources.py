@@ -87,12 +87,12 @@ class Changes(_Polled[Keyed]):
         shell = self._shell
         if shell.stopping:
             raise StopIteration
-        news = [(run.id, News(run)) for run in shell.echoes()]
+        others: list[Keyed] = []
         now = monotonic()
         if self._more or now >= self._next_look:
             self._next_look = now + shell.pace()
-            news += self._others()
-        return news
+            others = self._others()
+        return [(run.id, News(run)) for run in shell.echoes()] + others  # a read that failed has lost no echo
 
     def _others(self) -> list[Keyed]:
         shell = self._shell
@@ -119,7 +119,7 @@ class WakeUps(_Polled[Keyed]):
         shell = self._shell
         if shell.stopping:
             raise StopIteration
-        news = [(run_id, News(None)) for run_id in shell.released()]
+        news: list[Keyed] = []
         now = monotonic()
         if now >= self._next_look:
             self._next_look = now + LOOK_SECONDS
@@ -131,6 +131,7 @@ class WakeUps(_Polled[Keyed]):
         if shell.next_wake <= shell.store.now():
             self._next_look = 0.0  # asked next time: that may fail, and must not lose who is woken now
             news += [(run.id, News(run, woken=True)) for run in shell.store.wake(DUE_AT_ONCE)]
+        news += [(run_id, News(None)) for run_id in shell.released()]  # last: a read that fails loses none of them
         if news:
             shell.heard()
         return news

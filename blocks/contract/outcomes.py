@@ -119,7 +119,7 @@ def outcome(result: object) -> Outcome:  # noqa: PLR0911 - one return a kind of 
         )
     except _Refused as refused:
         return Failed(refused.code, str(refused))
-    except Exception as error:  # noqa: BLE001 - the block's own objects run here: properties, serialisers, __str__
+    except BaseException as error:  # noqa: BLE001 - the block's own objects run here: properties, serialisers, __str__
         return Failed("BAD_OUTPUTS", f"the result can't be turned into JSON: {_said(error)}")
 
 
@@ -156,7 +156,7 @@ def _sentence(text: object) -> str:
 def _said(error: BaseException) -> str:
     try:
         return _sentence(f"{type(error).__name__}: {error}")
-    except Exception:  # noqa: BLE001 - an exception whose __str__ raises
+    except BaseException:  # noqa: BLE001 - an exception whose __str__ raises, be it SystemExit
         return type(error).__name__
 
 
