@@ -58,7 +58,7 @@ class RunCache:
         if data_version == self._data_version:
             return
         newest = position(connection)
-        if self._data_version is None or newest - self._position > 10 * len(self._runs):
+        if self._data_version is None or newest - self._position > 1000 + 10 * len(self._runs):
             self.forget()
         else:
             changed = "SELECT DISTINCT run FROM changes WHERE position > ? AND run IS NOT NULL"

@@ -51,20 +51,20 @@ class Database:
         self._reserve = path.with_name(path.name + ".reserve")
         _see_to_place(path, create=create)
         with self._explained():
-            self._writer = self._connect("rwc" if create else "rw", _WRITER_PAGES, _TURN_SECONDS)
+            self._writer = self._connect("rwc" if create else "rw", _WRITER_PAGES)
             try:
                 self._prepare()
-                self._reader = self._connect("rw", _READER_PAGES, busy_seconds)
+                self._reader = self._connect("rw", _READER_PAGES)
             except BaseException:
                 self._writer.close()
                 raise
         self.keep_reserve()
 
-    def _connect(self, mode: str, pages: int, busy_seconds: float) -> sqlite3.Connection:
+    def _connect(self, mode: str, pages: int) -> sqlite3.Connection:
         connection = sqlite3.connect(
             f"file:{quote(str(self.path))}?mode={mode}",
             uri=True,
-            timeout=busy_seconds,
+            timeout=self._busy_seconds,
             isolation_level=None,
             check_same_thread=False,
         )
@@ -81,6 +81,7 @@ class Database:
     def _prepare(self) -> None:
         # While one process turns the write-ahead log on, SQLite doesn't let others wait for it.
         self._in_turn(lambda: prepare(self._writer, str(self.path)))
+        self._writer.execute(f"PRAGMA busy_timeout = {1000 * _TURN_SECONDS:.0f}")
 
     def _in_turn(self, operation: Callable[[], object]) -> None:
         """Do what needs the file's write lock, and ask for that at short intervals.

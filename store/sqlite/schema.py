@@ -61,6 +61,7 @@ CREATE INDEX runs_due ON runs (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX runs_by_time ON runs (tenant, created_at);
 CREATE INDEX runs_by_workflow ON runs (tenant, workflow, created_at);
 CREATE INDEX runs_by_status ON runs (tenant, status, created_at);
+CREATE INDEX runs_by_person ON runs (tenant, requested_by, created_at) WHERE requested_by IS NOT NULL;
 
 CREATE TABLE requests (
   run    INTEGER PRIMARY KEY REFERENCES runs,

@@ -165,6 +165,8 @@ class SqliteStore:
         except BaseException:
             lock.release()
             raise
+        if self._lock is not None:  # of an owner that was declared dead
+            self._lock.release()
         self._writer, self._lock = number, lock
         return min(position, newest)
 

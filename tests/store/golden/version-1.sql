@@ -27,12 +27,12 @@ INSERT INTO "changes" VALUES(12,10,NULL,1,1000000.0,2,'["RunCreated",null,null,"
 INSERT INTO "changes" VALUES(13,11,NULL,1,1000000.0,2,'["RunCreated",null,null,null,{},"PENDING"]',NULL,'{"id":"child","tenant":"default","workflow":{"name":"w","version":2},"status":"PENDING","requested_by":null,"labels":{},"inputs":{},"outputs":null,"error":null,"parent":{"run":"waiting","task":"a","generation":1},"generation":1,"revision":1,"created_at":1000000.0,"updated_at":1000000.0,"started_at":null,"finished_at":null,"wake_at":1000031.5,"deadline":1086400.0,"dag":{"entrypoint":["a"],"exitpoints":["c"],"tasks":[{"name":"a","type":"NOOP","arguments":{},"description":"","retry":{"max_attempts":3,"initial_interval":"1m","backoff":2.0,"max_interval":"5m","jitter":0.1},"allow_failure":false,"status":"PENDING","updated_at":1000000.0,"attempt":0,"outputs":null,"error":null,"started_at":null,"finished_at":null},{"name":"b","type":"NOOP","arguments":{},"depends":"a","description":"","retry":{"max_attempts":3,"initial_interval":"1m","backoff":2.0,"max_interval":"5m","jitter":0.1},"allow_failure":false,"status":"PENDING","updated_at":1000000.0,"attempt":0,"outputs":null,"error":null,"started_at":null,"finished_at":null},{"name":"c","type":"NOOP","arguments":{},"depends":"b || a.FAILED","description":"","retry":{"max_attempts":3,"initial_interval":"1m","backoff":2.0,"max_interval":"5m","jitter":0.1},"allow_failure":false,"status":"PENDING","updated_at":1000000.0,"attempt":0,"outputs":null,"error":null,"started_at":null,"finished_at":null}]}}');
 INSERT INTO "changes" VALUES(14,2,NULL,2,1000001.0,2,'["TaskClaimed","a",1,null,{"a":"RUNNING"},"RUNNING"]','{"type":"TaskClaimed","task":"a","token":"engine-1/1","owner":"engine-1","generation":1,"step":0,"attempt":1,"phase":"main"}',NULL);
 INSERT INTO "changes" VALUES(15,3,NULL,2,1000001.0,2,'["TaskClaimed","a",1,null,{"a":"RUNNING"},"RUNNING"]','{"type":"TaskClaimed","task":"a","token":"engine-1/2","owner":"engine-1","generation":1,"step":0,"attempt":1,"phase":"main"}',NULL);
-INSERT INTO "changes" VALUES(16,3,NULL,3,1000001.0,2,'["TaskSuspended","a",0,null,{"a":"WAITING"},"WAITING"]','{"type":"TaskSuspended","task":"a","token":"engine-1/2","wants":{"schema":{"type":"object"},"senders":["olga","ivan"],"closes":{"approve":1}},"outputs":{"k":[1.5,null]}}',NULL);
+INSERT INTO "changes" VALUES(16,3,NULL,3,1000001.0,2,'["TaskSuspended","a",1,null,{"a":"WAITING"},"WAITING"]','{"type":"TaskSuspended","task":"a","token":"engine-1/2","wants":{"schema":{"type":"object"},"senders":["olga","ivan"],"closes":{"approve":1}},"outputs":{"k":[1.5,null]}}',NULL);
 INSERT INTO "changes" VALUES(17,4,NULL,2,1000001.0,2,'["TaskClaimed","a",1,null,{"a":"RUNNING"},"RUNNING"]','{"type":"TaskClaimed","task":"a","token":"engine-1/3","owner":"engine-1","generation":1,"step":0,"attempt":1,"phase":"main"}',NULL);
-INSERT INTO "changes" VALUES(18,4,NULL,3,1000001.0,2,'["TaskSuspended","a",0,null,{"a":"WAITING"},"WAITING"]','{"type":"TaskSuspended","task":"a","token":"engine-1/3","wants":{"schema":null,"senders":null,"closes":null}}',NULL);
+INSERT INTO "changes" VALUES(18,4,NULL,3,1000001.0,2,'["TaskSuspended","a",1,null,{"a":"WAITING"},"WAITING"]','{"type":"TaskSuspended","task":"a","token":"engine-1/3","wants":{"schema":null,"senders":null,"closes":null}}',NULL);
 INSERT INTO "changes" VALUES(19,4,NULL,4,1000001.0,2,'["SignalReceived","a",0,"olga",{},"RUNNING"]','{"type":"SignalReceived","task":"a","signal":{"id":"s1","generation":1,"sender":"olga","data":{"decision":"approve"},"kind":"person","at":0.0}}',NULL);
 INSERT INTO "changes" VALUES(20,5,NULL,2,1000001.0,2,'["TaskClaimed","a",1,null,{"a":"RUNNING"},"RUNNING"]','{"type":"TaskClaimed","task":"a","token":"engine-1/4","owner":"engine-1","generation":1,"step":0,"attempt":1,"phase":"main"}',NULL);
-INSERT INTO "changes" VALUES(21,5,NULL,3,1000001.0,2,'["TaskSuspended","a",0,null,{"a":"WAITING"},"WAITING"]','{"type":"TaskSuspended","task":"a","token":"engine-1/4","after":3600.0}',NULL);
+INSERT INTO "changes" VALUES(21,5,NULL,3,1000001.0,2,'["TaskSuspended","a",1,null,{"a":"WAITING"},"WAITING"]','{"type":"TaskSuspended","task":"a","token":"engine-1/4","after":3600.0}',NULL);
 INSERT INTO "changes" VALUES(22,6,NULL,2,1000001.0,2,'["TaskClaimed","a",1,null,{"a":"RUNNING"},"RUNNING"]','{"type":"TaskClaimed","task":"a","token":"engine-1/5","owner":"engine-1","generation":1,"step":0,"attempt":1,"phase":"main"}',NULL);
 INSERT INTO "changes" VALUES(23,6,NULL,3,1000001.0,2,'["TaskRetried","a",1,null,{"a":"PENDING"},"WAITING"]','{"type":"TaskFailed","task":"a","token":"engine-1/5","error":{"code":"BROKEN","message":"it broke"},"retryable":true}',NULL);
 INSERT INTO "changes" VALUES(24,7,NULL,2,1000001.0,2,'["TaskClaimed","a",1,null,{"a":"RUNNING"},"RUNNING"]','{"type":"TaskClaimed","task":"a","token":"engine-1/6","owner":"engine-1","generation":1,"step":0,"attempt":1,"phase":"main"}',NULL);
@@ -61,7 +61,7 @@ CREATE TABLE meta (
   name  TEXT PRIMARY KEY,
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO "meta" VALUES('incarnation','72c9b8f21e344aa48a0102d095305d2c');
+INSERT INTO "meta" VALUES('incarnation','824b7dae2fe24d5b920b0d87af882356');
 CREATE TABLE owners (
   number      INTEGER PRIMARY KEY,
   id          TEXT NOT NULL UNIQUE,
@@ -118,12 +118,12 @@ CREATE TABLE runs (
 INSERT INTO "runs" VALUES(1,'ready','default','w',2,'olga',1000000.0,'PENDING',1,1,0,0,0,0,971,1000000.0,NULL,NULL,1086400.0,1000031.5,0,NULL,NULL);
 INSERT INTO "runs" VALUES(2,'claimed','default','w',2,'olga',1000000.0,'RUNNING',2,1,0,0,0,1,1179,1000001.0,1000001.0,NULL,1086400.0,1000032.5,0,NULL,NULL);
 INSERT INTO "runs" VALUES(3,'waiting','default','w',2,'olga',1000000.0,'WAITING',3,1,0,0,0,0,1403,1000001.0,1000001.0,NULL,1086400.0,1086400.0,0,NULL,NULL);
-INSERT INTO "runs" VALUES(4,'signalled','default','w',2,'olga',1000000.0,'RUNNING',4,1,0,0,0,0,1569,1000001.0,1000001.0,NULL,1086400.0,1000032.5,0,NULL,NULL);
+INSERT INTO "runs" VALUES(4,'signalled','default','w',2,'olga',1000000.0,'RUNNING',4,1,0,0,0,0,1689,1000001.0,1000001.0,NULL,1086400.0,1000032.5,0,NULL,NULL);
 INSERT INTO "runs" VALUES(5,'timed','default','w',2,'olga',1000000.0,'WAITING',3,1,0,0,0,0,1387,1000001.0,1000001.0,NULL,1086400.0,1003601.0,0,NULL,NULL);
-INSERT INTO "runs" VALUES(6,'retrying','default','w',2,'olga',1000000.0,'WAITING',3,1,0,0,0,0,1387,1000001.0,1000001.0,NULL,1086400.0,1000064.0,0,NULL,NULL);
+INSERT INTO "runs" VALUES(6,'retrying','default','w',2,'olga',1000000.0,'WAITING',3,1,0,0,0,0,1395,1000001.0,1000001.0,NULL,1086400.0,1000064.0,0,NULL,NULL);
 INSERT INTO "runs" VALUES(7,'paused','default','w',2,'olga',1000000.0,'PAUSED',4,1,1,0,0,0,1554,1000001.0,1000001.0,NULL,1086400.0,NULL,0,NULL,NULL);
 INSERT INTO "runs" VALUES(8,'ended','default','w',2,'olga',1000000.0,'SUCCESS',7,1,0,0,0,0,2219,1000001.0,1000001.0,1000001.0,1086400.0,NULL,0,NULL,NULL);
-INSERT INTO "runs" VALUES(9,'cancelled','default','w',2,'olga',1000000.0,'CANCELLED',4,1,0,1,0,0,1643,1000001.0,1000001.0,1000001.0,1086400.0,NULL,0,NULL,NULL);
+INSERT INTO "runs" VALUES(9,'cancelled','default','w',2,'olga',1000000.0,'CANCELLED',4,1,0,1,0,0,1651,1000001.0,1000001.0,1000001.0,1086400.0,NULL,0,NULL,NULL);
 INSERT INTO "runs" VALUES(10,'again','default','w',2,'olga',1000000.0,'RUNNING',5,2,0,0,0,0,1947,1000001.0,1000001.0,NULL,1086401.0,1000032.5,0,NULL,NULL);
 INSERT INTO "runs" VALUES(11,'child','default','w',2,NULL,1000000.0,'SUCCESS',7,1,0,0,0,0,2199,1000001.0,1000001.0,1000001.0,1086400.0,1000032.5,0,NULL,NULL);
 CREATE TABLE tasks (
@@ -164,5 +164,6 @@ CREATE INDEX runs_due ON runs (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX runs_by_time ON runs (tenant, created_at);
 CREATE INDEX runs_by_workflow ON runs (tenant, workflow, created_at);
 CREATE INDEX runs_by_status ON runs (tenant, status, created_at);
+CREATE INDEX runs_by_person ON runs (tenant, requested_by, created_at) WHERE requested_by IS NOT NULL;
 CREATE UNIQUE INDEX changes_of_runs ON changes (run, revision) WHERE run IS NOT NULL;
 COMMIT;
