@@ -30,7 +30,7 @@ from store.sqlite import SqliteStore
 from tests.engine.driver import plan_of, task
 from tests.store.driver import Clock
 
-__all__ = ["CONCURRENCY", "Rig", "rigged", "task", "until"]
+__all__ = ["CONCURRENCY", "Rig", "let_go", "rigged", "task", "until"]
 
 Outputs: TypeAlias = dict[str, Any] | Skip | TimedOut | Wait
 
@@ -148,7 +148,7 @@ class Rig:
 
     def let_go(self) -> None:
         """What is held returns, and what comes later isn't held."""
-        _go.set()
+        let_go()
 
     def begun(self) -> list[BlockContext]:
         """The contexts of the calls that have begun."""
@@ -190,6 +190,11 @@ def rigged(folder: Path, **settings: Any) -> Iterator[Rig]:
         for worker in rig.shell.calls._workers.values():
             if isinstance(worker, LoopWorker):
                 worker.end()
+
+
+def let_go() -> None:
+    """What is held returns, in whichever engine."""
+    _go.set()
 
 
 def until(condition: Callable[[], object], what: str) -> None:
