@@ -19,6 +19,7 @@ from engine.transitions import Error
 
 HEAL_SECONDS = 30.0
 HEAL_DOUBLINGS = 5
+_NAMED = 10
 _FAILURES = frozenset({TaskStatus.FAILED, TaskStatus.TIMED_OUT, TaskStatus.CANCELLED})
 
 
@@ -153,32 +154,41 @@ def _conclude(draft: Draft, at: float) -> None:
 
 def _failure(draft: Draft) -> Error | None:
     """Why the run as a whole failed, if it did (DESIGN: "A run ends")."""
-    exits = set(draft.plan.workflow.dag.exitpoints)
-    culprits = [
-        name
-        for name, task in draft.tasks.items()
-        if task.status in _FAILURES and (name in exits or not _handled(draft, name))
-    ]
+    exits = dict.fromkeys(draft.plan.workflow.dag.exitpoints)
+    failed = {name: _pardon(draft, name) for name, task in draft.tasks.items() if task.status in _FAILURES}
+    culprits = [name for name, pardon in failed.items() if not pardon or name in exits]
     if culprits:
-        reasons = "; ".join(_reason(name, draft.tasks[name]) for name in culprits[:10])
-        more = f"; and {len(culprits) - 10} more" if len(culprits) > 10 else ""  # noqa: PLR2004
         first = draft.tasks[culprits[0]]
         code = first.error.code if first.error is not None else str(first.status)
-        return Error(code if len(culprits) == 1 else "TASKS_FAILED", reasons + more)
+        reasons = _some([_reason(name, draft.tasks[name]) for name in culprits])
+        return Error(code if len(culprits) == 1 else "TASKS_FAILED", reasons)
     if any(draft.tasks[name].status is TaskStatus.SUCCESS for name in exits):
         return None
-    ends = ", ".join(f"{name} {draft.tasks[name].status}" for name in draft.plan.workflow.dag.exitpoints[:10])
-    return Error("NO_EXIT_REACHED", f"nothing failed, but no exit point succeeded: {ends}")
+    missed = "no exit point succeeded: " + _some([f"{name} {draft.tasks[name].status}" for name in exits], ", ")
+    if not failed:
+        return Error("NO_EXIT_REACHED", f"nothing failed, but {missed}")
+    causes = _some([_reason(name, draft.tasks[name], pardon) for name, pardon in failed.items()])
+    return Error("NO_EXIT_REACHED", f"{missed}; {causes}")
 
 
-def _handled(draft: Draft, name: str) -> bool:
-    if draft.plan.tasks[name].spec.allow_failure:
-        return True
-    return any(draft.tasks[other].started_at is not None for other in draft.plan.handlers[name])
+def _pardon(draft: Draft, name: str) -> str:
+    """Why a failure of this task is none of the run; nothing if it is one."""
+    handlers = [other for other in draft.plan.handlers[name] if draft.tasks[other].started_at is not None]
+    if handlers:
+        return f"handled by {_some(handlers, ', ')}"
+    return "allowed" if draft.plan.tasks[name].spec.allow_failure else ""
 
 
-def _reason(name: str, task: TaskState) -> str:
-    return f"{name} {task.status}" + (f" ({task.error.code}: {task.error.message[:200]})" if task.error else "")
+def _reason(name: str, task: TaskState, *remarks: str) -> str:
+    error = [f"{task.error.code}: {task.error.message[:200]}"] if task.error else []
+    said = "; ".join([*error, *remarks])
+    return f"{name} {task.status}" + (f" ({said})" if said else "")
+
+
+def _some(names: list[str], separator: str = "; ") -> str:
+    """As many as a sentence bears."""
+    more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
+    return separator.join(names[:_NAMED] + more)
 
 
 def _outputs(draft: Draft) -> tuple[Any, Error | None]:

@@ -258,6 +258,35 @@ def test_without_a_failure_and_without_an_exit_nothing_was_reached() -> None:
     )
 
 
+def test_a_run_that_reached_no_exit_says_which_failures_were_handled_by_whom() -> None:
+    play = Play("a", "b: a", "c: a.TIMED_OUT", "d: a.DONE", exits=["b"])
+    play.time_out("a")
+    play.succeed("c")
+    play.fail("d")
+    assert play.run.error == Error("E", "d FAILED (E: it failed)")  # a failure that nothing handles goes first
+    play = Play("a", "b: a", "c: a.TIMED_OUT", task("d: a.DONE", allow_failure=True), exits=["b"])
+    play.time_out("a")
+    play.succeed("c")
+    play.fail("d")
+    assert play.run.error == Error(
+        "NO_EXIT_REACHED",
+        "no exit point succeeded: b OMITTED; "
+        "a TIMED_OUT (TIMED_OUT: too late; handled by c, d); d FAILED (E: it failed; allowed)",
+    )
+
+
+def test_of_many_failures_that_were_handled_ten_are_told() -> None:
+    names = [f"t{number}" for number in range(12)]
+    handler = "all: " + " && ".join(f"{name}.DONE" for name in names)
+    play = Play(*names, handler, "exit: t0", exits=["exit"])
+    for name in names:
+        play.fail(name)
+    play.succeed("all")
+    told = play.run.error.message if play.run.error is not None else ""
+    assert told.count("handled by all") == 10
+    assert told.endswith("t9 FAILED (E: it failed; handled by all); and 2 more")
+
+
 def test_outputs_of_a_run_are_filled_in_at_its_end() -> None:
     play = Play("a", outputs={"n": "{{ tasks.a.outputs.n }}"})
     play.succeed("a", {"n": 7})
