@@ -7,6 +7,7 @@ lets whatever is held return, `rig.ended()` is what came of the next call that e
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from time import monotonic, sleep
@@ -81,7 +82,11 @@ def _result(arguments: Arguments) -> Outputs:
         case "expire":
             return TimedOut("too late")
         case "wait":
+            return Wait(after=timedelta(minutes=1))
+        case "wait for nothing":
             return Wait()
+        case "hold":
+            _go.wait(PATIENCE)
     return arguments.model_extra or {}
 
 

@@ -57,6 +57,18 @@ def test_a_call_may_come_to_something_else(rig: Rig, type_: str, how: str, kind:
     assert not getattr(result, "attempt_over", False)
 
 
+def test_a_block_that_waits_for_nothing_at_all_fails(rig: Rig) -> None:
+    hold(rig, arguments={"how": "wait for nothing"})
+    rig.begin("r", "a")
+    rig.let_go()
+    run = rig.record(rig.ended())
+    assert run.error is not None
+    assert (run.error.code, run.error.message.partition(": ")[2]) == (
+        "BAD_OUTPUTS",
+        "the block waits, but for no moment and for nobody)",
+    )
+
+
 def test_arguments_that_do_not_fit_are_the_result_of_the_call(rig: Rig) -> None:
     hold(rig, arguments={"how": 7})
     call = rig.claim("r", "a")
@@ -264,7 +276,7 @@ def test_the_result_of_a_pure_block_carries_its_claim(rig: Rig) -> None:
     assert rig.journal("r") == "RunCreated TaskSucceeded"
 
 
-@pytest.mark.parametrize("how", ["expire", "wait"])
+@pytest.mark.parametrize("how", ["expire", "wait", "wait for nothing"])
 def test_a_pure_block_that_waits_or_times_out_fails(rig: Rig, how: str) -> None:
     rig.start("r", task("a", type="PURE", arguments={"how": how}))
     rig.begin("r", "a")
@@ -272,6 +284,16 @@ def test_a_pure_block_that_waits_or_times_out_fails(rig: Rig, how: str) -> None:
     assert run.status == "FAILED"
     assert run.error is not None
     assert run.error.code == "BAD_OUTPUTS"
+
+
+def test_the_call_of_a_pure_block_ends_with_its_run(rig: Rig) -> None:
+    rig.start("r", task("a", type="PURE", arguments={"how": "hold"}))
+    call = rig.prepare("r", "a")
+    rig.shell.start("PURE", [call])
+    rig.shell.disown(rig.run("r"))
+    assert rig.shell.calls.ended(0) == []
+    rig.shell.disown(rig.do("r", RunCancelled()))
+    assert rig.ended().result == TaskReleased("a", call.claim.token)
 
 
 def test_a_pure_block_with_a_timeout_is_claimed_since_it_takes_a_claim_to_time_out(rig: Rig) -> None:

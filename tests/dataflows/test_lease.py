@@ -148,6 +148,18 @@ def test_a_lease_that_did_not_lapse_wakes_nobody(world: World) -> None:
     assert (store.next_wake() or 0) > world.clock()
 
 
+def test_the_lease_is_kept_whatever_goes_wrong(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = world.lease()
+
+    def crash(**_: object) -> None:
+        raise KeyError("a bug")
+
+    with monkeypatch.context() as trouble:
+        trouble.setattr(lease._store, "bury", crash)
+        keep(world, lease, seconds=2 * SECONDS)
+    assert lease.holds()
+
+
 def test_tokens_are_never_the_same(world: World) -> None:
     one, other = world.lease(), world.lease()
     tokens = [lease.token() for _ in range(100) for lease in (one, other)]
@@ -216,6 +228,16 @@ def test_an_engine_that_was_stopped_judges_nobody_by_what_it_missed(world: World
     world.clock.pass_(10 * SECONDS)
     leases[0].look()
     assert len(owners(world)) == 2
+
+
+def test_a_step_of_the_store_s_clock_buries_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    leases = world.lease(), world.lease()
+    keep(world, *leases, seconds=2 * SECONDS)
+    monkeypatch.setattr(module, "monotonic", lambda: world.clock() - 1000)
+    world.clock.pass_(1000)
+    leases[0].look()
+    keep(world, *leases, seconds=2 * SECONDS)
+    assert sorted(owners(world)) == sorted(lease.owner for lease in leases)
 
 
 def test_an_engine_that_was_declared_dead_takes_another_name_and_works_on(world: World) -> None:

@@ -18,7 +18,7 @@ from engine.transitions import (
     TaskReleased,
     Transition,
 )
-from tests.dataflows.driver import Rig, task
+from tests.dataflows.driver import CONCURRENCY, Rig, task
 
 
 @pytest.fixture
@@ -97,6 +97,23 @@ def test_a_task_for_which_there_is_no_slot_is_left_for_later(rig: Rig, orchestra
     assert orchestrator.on_batch([News(rig.start("r", "a"))]) == ([], True)
     rig.shell.slots.give("NOOP")
     assert rig.shell.released() == ["r"]
+
+
+def test_of_many_tasks_only_those_are_called_for_which_there_are_slots(rig: Rig, orchestrator: Orchestrator) -> None:
+    run = rig.start("r", *(task(f"t{number}", type="HOLD_THREAD") for number in range(10)), "other")
+    moves, _ = orchestrator.on_batch([News(run)])
+    assert calls(moves) == ["t0", "t1", "other"]
+    for move in moves[:CONCURRENCY]:
+        rig.shell.withdraw([move])
+    assert rig.shell.released() == ["r"]
+
+
+def test_a_run_of_another_engine_s_share_is_not_remembered(
+    rig: Rig, orchestrator: Orchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orphan = orphaned(rig, "another")
+    monkeypatch.setattr(rig.shell.lease, "shares", lambda _run_id: False)
+    assert orchestrator.on_batch([News(orphan)]) == ([], True)
 
 
 def test_a_block_type_that_is_not_installed_here_is_left_to_others(rig: Rig, orchestrator: Orchestrator) -> None:

@@ -56,6 +56,34 @@ def test_as_many_may_try_again_as_slots_are_free_in_the_order_in_which_they_came
     assert slots.released() == ["a", "b"]
 
 
+def test_who_comes_later_does_not_overtake_those_who_wait() -> None:
+    slots = full()
+    waiting(slots, "default", "a", "b")
+    slots.give("T")
+    waiting(slots, "default", "later")
+    assert slots.released() == ["a"]
+    waiting(slots, "default", "later")
+    assert slots.take("T", "a", "default")
+    slots.give("T")
+    assert slots.released() == ["b"]
+
+
+def test_a_turn_that_is_not_used_passes_to_the_next_one() -> None:
+    slots = full()
+    waiting(slots, "default", "a", "b")
+    slots.give("T")
+    assert [slots.released() for _ in range(2)] == [["a"], ["b"]]
+    assert slots.take("T", "later", "default"), "nobody waits any more"
+
+
+def test_a_type_is_full_if_it_is_of_no_use_to_ask() -> None:
+    slots = full()
+    assert slots.full("T")
+    assert slots.full("NOT_INSTALLED")
+    slots.give("T")
+    assert not slots.full("T")
+
+
 def test_tenants_take_turns() -> None:
     slots = full()
     waiting(slots, "busy", "busy-1", "busy-2", "busy-3")
