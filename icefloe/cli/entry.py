@@ -6,12 +6,13 @@ import traceback
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
+from typing import TextIO
 
 import typer
 
 from icefloe.cli import blocks, controls, decisions, definitions, doctor, engine, runs
 from icefloe.cli.app import app
-from icefloe.cli.failures import INTERRUPTED, CommandError, UsageError, explained
+from icefloe.cli.failures import INTERRUPTED, UNREAD, CommandError, UsageError, explained
 from icefloe.cli.terminal import Terminal
 
 _GROUPS = (definitions, blocks, runs, controls, decisions, engine, doctor)  # in the order of the help
@@ -25,20 +26,17 @@ def commands() -> typer.Typer:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; its exit status. Never a traceback, unless ICEFLOE_DEBUG asks for it."""
+    """Run one command, and let whatever goes wrong leave as a sentence; its exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # whoever started us closed it; no file of ours may take its place
-            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - for as long as the process lives
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal may not know a character
+    _see_to_streams()
     try:
         ended = _run(given)
         sys.stdout.flush()
-    except BrokenPipeError:
-        ended = 0  # whoever read has seen enough
-        _forget_output()
+    except (BrokenPipeError, SystemExit) as error:
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):  # as typer puts it
+            raise
+        ended = UNREAD  # whoever read has seen enough
+        _forget(sys.stdout)
     except KeyboardInterrupt:
         ended = INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the guard
@@ -46,7 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ended = failure.status
         Terminal(json="--json" in given).fail(failure)
         if isinstance(error, OSError):
-            _forget_output()
+            _forget(sys.stdout)
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _forget(sys.stderr)
     return ended
 
 
@@ -56,9 +58,18 @@ def _run(given: list[str]) -> int:
     return ended if isinstance(ended, int) else 0
 
 
-def _forget_output() -> None:
-    """Let nothing be written any more when the interpreter ends: it would fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _see_to_streams() -> None:
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # whoever started us closed it; no file of ours may take its place
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - for as long as the process lives
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may not know a character
+
+
+def _forget(stream: TextIO) -> None:
+    """Let nothing be written any more when the interpreter ends: it would fail again, and change the exit status."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _refuse_bytes(given: list[str]) -> None:

@@ -16,6 +16,7 @@ from engine.faults import Fault, Invalid
 from store.protocol import StoreError, StoreUnavailable
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+UNREAD = 141  # 128 + SIGPIPE, which ends other tools when nobody reads their output any more
 
 
 class CommandError(Exception):

@@ -148,10 +148,20 @@ def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
-    ended = shell("icefloe blocks | head -n 1; echo ${PIPESTATUS[0]}", tmp_path)
-    assert ended.stdout.split()[-1] == "0"
-    assert ended.stderr == ""
+@pytest.mark.parametrize("command", ["blocks", "blocks --json", "blocks HTTP_REQUEST", "--help"])
+def test_a_reader_that_has_seen_enough_ends_a_command_quietly_as_it_ends_other_tools(
+    tmp_path: Path, command: str
+) -> None:
+    ended = shell(f"icefloe {command} | true; echo ${{PIPESTATUS[0]}}", tmp_path)
+    assert (ended.stdout, ended.stderr) == ("141\n", "")
+
+
+@pytest.mark.parametrize("milliseconds", range(20, 400, 40))
+def test_ctrl_c_while_a_command_begins_is_silent(tmp_path: Path, milliseconds: int) -> None:
+    wait = f"sleep {milliseconds / 1000}"
+    ended = shell(f"set -m; icefloe runs & {wait}; kill -INT $!; wait $!; echo $?", tmp_path)
+    assert "Traceback" not in ended.stderr
+    assert "KeyboardInterrupt" not in ended.stderr
 
 
 def test_output_that_cannot_be_written_is_told(tmp_path: Path) -> None:
