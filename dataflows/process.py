@@ -32,7 +32,7 @@ def open_shell(settings: EngineSettings | None = None, catalogue: Catalogue | No
         CatalogueError: an installed block can't be used.
         StoreError: the store can't be used.
     """
-    settings = settings or EngineSettings()
+    settings = settings or EngineSettings.load()
     if settings.events != "store":
         raise SettingsError(
             f"ICEFLOE_EVENTS is {settings.events!r}, but this version reads only the events of the store's own feed: "
@@ -48,7 +48,7 @@ def open_shell(settings: EngineSettings | None = None, catalogue: Catalogue | No
     log.info(
         "engine_started",
         owner=shell.lease.owner,
-        store=settings.store,
+        store=settings.place,
         position=shell.position,
         behind=shell.store.position() - shell.position,
         blocks=len(catalogue),

@@ -4,11 +4,12 @@ A value may also come from a file that `ICEFLOE_…_FILE` names, as container pl
 """
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -19,22 +20,27 @@ class SettingsError(ValueError):
     """A setting can't be used; the message says which, why and what to do."""
 
 
+def variable(name: str) -> str:
+    """The variable that has a setting."""
+    return PREFIX + name.upper()
+
+
 def from_environment(name: str, environment: Mapping[str, str] = os.environ) -> str | None:
     """The value of one setting: of `ICEFLOE_NAME`, or of the file that `ICEFLOE_NAME_FILE` names.
 
     Raises:
         SettingsError: both are given, or the file can't be read.
     """
-    variable = PREFIX + name.upper()
-    value, path = environment.get(variable), environment.get(variable + "_FILE")
+    own = variable(name)
+    value, path = environment.get(own), environment.get(own + "_FILE")
     if path is None:
         return value
     if value is not None:
-        raise SettingsError(f"{variable} and {variable}_FILE are both set: keep one of them")
+        raise SettingsError(f"{own} and {own}_FILE are both set: keep one of them")
     try:
         return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{variable}_FILE: can't read {path}: {error}") from error
+        raise SettingsError(f"{own}_FILE: can't read {path}: {error}") from error
 
 
 class _Environment(EnvSettingsSource):
@@ -56,6 +62,23 @@ class EngineSettings(BaseSettings):
     threads: int = Field(default=8, ge=1, le=256, description="Calls at once of each block type that is a plain `def`")
     calls: int = Field(default=1000, ge=1, le=100_000, description="Calls at once of each block type that is `async`")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What is logged")
+
+    @property
+    def place(self) -> str:
+        """The store's URL, without the password that it may hold."""
+        return re.sub(r"(://[^/@:]*:)[^/]*@", r"\1…@", self.store)
+
+    @classmethod
+    def load(cls, **given: object) -> Self:
+        """The settings of the environment, and those `given` in their stead.
+
+        Raises:
+            SettingsError: some can't be used; the message names each, and why.
+        """
+        try:
+            return cls.model_validate(given)
+        except ValidationError as invalid:
+            raise SettingsError(_faults(invalid)) from None
 
     @classmethod
     def settings_customise_sources(
@@ -85,8 +108,21 @@ def settings_of_blocks(blocks: Iterable[Any]) -> tuple[dict[str, Any], dict[str,
                 settings[block.type] = block.settings.model_validate(
                     {name: value for name, value in given.items() if value is not None}
                 )
-            except ValueError as error:
-                raise SettingsError(f"settings of block type {block.type}: {error}") from error
+            except ValidationError as invalid:
+                raise SettingsError(f"settings of block type {block.type}: {_faults(invalid)}") from None
         found = {name: from_environment(name) for name in block.secrets}
         secrets[block.type] = {name: value for name, value in found.items() if value is not None}
     return settings, secrets
+
+
+def _faults(invalid: ValidationError) -> str:
+    """What is wrong with which variables; not what they are, since that may be a secret."""
+    return "; ".join(
+        ": ".join((*(variable(str(name)) for name in error["loc"][:1]), _reason(error["msg"])))
+        for error in invalid.errors(include_input=False)
+    )
+
+
+def _reason(message: str) -> str:
+    """Pydantic's sentence without its preface: `should be a valid number`."""
+    return message.removeprefix("Value error, ").replace("Input should", "should")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, field_validator
 
 from blocks.contract import BlockContext, block
 from dataflows.settings import EngineSettings, SettingsError, from_environment, settings_of_blocks
@@ -56,12 +56,20 @@ def test_a_file_that_can_not_be_read_is_named(tmp_path: Path, content: bytes | N
 )
 def test_values_that_make_no_sense_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"ICEFLOE_{name}", value)
-    with pytest.raises(ValidationError, match=name.lower()):
-        EngineSettings()
+    with pytest.raises(SettingsError, match=f"^ICEFLOE_{name}: should be "):
+        EngineSettings.load()
 
 
 class MailSettings(BaseModel):
     mail_port: int = 25
+    mail_url: str = "smtp://localhost"
+
+    @field_validator("mail_url")
+    @classmethod
+    def _is_one(cls, url: str) -> str:
+        if not url.startswith("smtp"):
+            raise ValueError("should begin with smtp")
+        return url
 
 
 class Nothing(BaseModel):
@@ -87,5 +95,24 @@ def test_blocks_get_their_settings_and_those_secrets_that_are_there(
 
 def test_a_setting_that_does_not_fit_a_block_is_refused_with_its_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ICEFLOE_MAIL_PORT", "none")
-    with pytest.raises(SettingsError, match="block type MAIL"):
+    with pytest.raises(SettingsError, match=r"^settings of block type MAIL: ICEFLOE_MAIL_PORT: should be a val"):
         settings_of_blocks([mail])
+
+
+def test_a_value_that_can_not_be_used_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ICEFLOE_MAIL_URL", "ada:s3cret@mail.example")
+    monkeypatch.setenv("ICEFLOE_LEASE", "s3cret")
+    with pytest.raises(SettingsError) as caught:
+        settings_of_blocks([mail])
+    assert str(caught.value) == "settings of block type MAIL: ICEFLOE_MAIL_URL: should begin with smtp"
+    with pytest.raises(SettingsError) as caught:
+        EngineSettings.load()
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_the_stores_place_is_shown_without_its_password() -> None:
+    settings = EngineSettings(store="mongodb://ada:s3@cret@db.example:27017/x")
+    assert settings.place == "mongodb://ada:…@db.example:27017/x"
+    assert EngineSettings().place == "sqlite:///.icefloe/icefloe.db"
