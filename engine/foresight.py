@@ -9,12 +9,13 @@ at all are a contradiction, as in `a.SUCCESS && b.SUCCESS` where `b` depends on 
 the expressions alone; for that, some tasks that can't start are not found.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple, TypeAlias, assert_never
 
 from engine.depends import And, Atom, Expression, Not, Or, satisfiable
 from engine.statuses import FINAL_TASK, TaskStatus
 
+Endings: TypeAlias = Callable[[str, str], frozenset[TaskStatus]]
 _Facts: TypeAlias = int
 
 _STATUSES: Final = tuple(status for status in TaskStatus if status in FINAL_TASK)
@@ -29,10 +30,14 @@ _PASSES: Final = 2  # what the end of a conjunction says may rule out alternativ
 
 
 class Foresight(NamedTuple):
-    """`never`: the tasks whose own `depends` can't become true, and why; `unreached`: with those they drag along."""
+    """`never`: the tasks whose own `depends` can't become true, and why; `unreached`: with those they drag along.
+
+    `endings(task, other)` has the final statuses that `other` may have once `task` has started.
+    """
 
     never: Mapping[str, str]
     unreached: Mapping[str, str]
+    endings: Endings
 
 
 def foresee(gates: Mapping[str, Expression | None]) -> Foresight:
@@ -40,8 +45,9 @@ def foresee(gates: Mapping[str, Expression | None]) -> Foresight:
 
     `gates` has the `depends` of each task, behind those of the tasks that it names; nothing is said of other tasks.
     """
-    never = _Reasoning(gates).never(gates, dragging=False)
-    return Foresight(never, _Reasoning(gates).never(gates, dragging=True) if never else {})
+    reasoning = _Reasoning(gates)
+    never = reasoning.never(gates, dragging=False)
+    return Foresight(never, _Reasoning(gates).never(gates, dragging=True) if never else {}, reasoning.endings)
 
 
 class _Reasoning:
@@ -77,6 +83,12 @@ class _Reasoning:
             self._if_started[task] = started
             self._if_omitted[task] = omitted
         return found
+
+    def endings(self, task: str, other: str) -> frozenset[TaskStatus]:
+        """How `other` may have ended once `task` has started."""
+        facts = self._if_started[task]
+        left = self._left(self._always if facts is None else facts, other)
+        return frozenset(status for status in _STATUSES if _BIT[status] & left)
 
     def _outlook(self, gate: Expression) -> tuple[_Facts | None, _Facts | None]:
         """The facts if the gate is true, and if it is false; None if it can't be."""

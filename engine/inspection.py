@@ -12,7 +12,8 @@ from typing import Any, Final
 from engine.blocktypes import BlockTypes
 from engine.conditions import ConditionError, judge
 from engine.declarations import declared_inputs, schema_faults
-from engine.depends import DependsError, Expression, atoms, handles, parse
+from engine.depends import DependsError, Expression, atoms, parse
+from engine.doubts import doubts
 from engine.durations import parse_duration
 from engine.faults import Fault, nearest, shown
 from engine.foresight import foresee
@@ -79,19 +80,11 @@ class _Inspection:
         self._check_graph()
 
     def warnings(self) -> Iterator[Fault]:
-        """What is legal and yet probably not meant."""
-        gates = [link.depends for link in self._links.values() if link.depends is not None]
-        handled = frozenset[str]().union(*map(handles, gates))
-        for name, task in self._tasks.items():
-            if name in self._exits and task.spec.allow_failure:
-                message = f"has no effect: '{name}' is an exit point, so if it fails, so does the run"
-                yield Fault(task.path("allow_failure"), message)
-            elif name not in self._exits and name not in handled and not task.spec.allow_failure:
-                message = (
-                    f"if '{name}' fails, so does the run, since nothing handles that: name it in a `depends` with "
-                    ".FAILED, .TIMED_OUT or .DONE, or set `allow_failure`"
-                )
-                yield Fault(task.path(), message)
+        """What is legal and yet perhaps not meant, in a document without faults."""
+        if self._shape.workflow is None:
+            return iter(())
+        gates = {name: link.depends for name, link in self._links.items()}
+        return doubts(self._shape.workflow, self._blocks, gates, self._endings)
 
     def _add(self, path: str, message: str) -> None:
         self.faults.append(Fault(path, message))
@@ -258,7 +251,7 @@ class _Inspection:
             self._add(path, f"'{cycle[0]}' waits for itself: {_round(cycle)}")
         clear = [name for name in order if links[name].clear]
         self._check_upstream(Upstream({name: link.depended for name, link in links.items()}, clear))
-        never, unreached = foresee({name: links[name].depends for name in clear})
+        never, unreached, self._endings = foresee({name: links[name].depends for name in clear})
         for name, reason in never.items():
             self._add(self._tasks[name].path("depends"), f"'{name}' can never start: {reason}")
         for name, path in self._exits.items():

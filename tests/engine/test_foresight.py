@@ -66,7 +66,7 @@ def read(*lines: str) -> Gates:
 @example(gates=read("a", "b: a.FAILED", "c: a && b", "d: c.OMITTED && !a"))
 @example(gates=read("a", "b: a.DONE", "c: b.OMITTED", "d: c || b.CANCELLED"))
 def test_a_task_that_is_said_never_to_start_never_does(gates: Gates) -> None:
-    never, unreached = foresee(gates)
+    never, unreached, _ = foresee(gates)
     assert set(never) | set(unreached) <= never_started(gates)
     assert all([*never.values(), *unreached.values()])
 
@@ -74,8 +74,26 @@ def test_a_task_that_is_said_never_to_start_never_does(gates: Gates) -> None:
 @settings(max_examples=200, deadline=None)
 @given(gates=dags("conjunction"))
 def test_of_tasks_that_want_several_outcomes_at_once_all_that_never_start_are_found(gates: Gates) -> None:
-    never, unreached = foresee(gates)
+    never, unreached, _ = foresee(gates)
     assert set(never) | set(unreached) == never_started(gates)
+
+
+@settings(max_examples=200, deadline=None)
+@given(gates=dags("any"))
+@example(gates=read("a", "b: a.FAILED || a.TIMED_OUT", "c: b.DONE && a.FAILED"))
+def test_how_others_end_once_a_task_has_started_is_foreseen_whatever_happens(gates: Gates) -> None:
+    endings = foresee(gates).endings
+    for ended in histories(gates):
+        for task, status in ended.items():
+            if status is not TaskStatus.OMITTED:
+                assert all(end in endings(task, other) for other, end in ended.items() if other != task)
+
+
+def test_a_task_that_starts_for_one_end_alone_foresees_no_other() -> None:
+    endings = foresee(read("a", "b: a.FAILED || a.TIMED_OUT", "c: b && !a.TIMED_OUT")).endings
+    assert endings("b", "a") == {TaskStatus.FAILED, TaskStatus.TIMED_OUT}
+    assert endings("c", "a") == {TaskStatus.FAILED}
+    assert endings("a", "b") == FINAL_TASK - {TaskStatus.CANCELLED}
 
 
 def test_only_the_first_of_the_tasks_that_never_start_is_blamed() -> None:

@@ -23,7 +23,7 @@ def test_the_example_of_the_design_is_accepted_as_it_stands() -> None:
     assert report.faults == ()
     assert report.workflow is not None
     assert report.workflow.dag.tasks[0].arguments == {"left": "{{ inputs.risk }}", "operator": "==", "right": "low"}
-    assert [warning.path for warning in report.warnings] == ["dag.tasks[0]"]
+    assert [warning.path for warning in report.warnings] == ["dag.tasks"]
 
 
 FORM: list[tuple[Any, list[str]]] = [
@@ -320,23 +320,66 @@ def test_a_depends_that_can_not_be_read_is_no_reason_to_find_fault_with_what_it_
     assert [fault.path for fault in check(document, BLOCKS).faults] == ["dag.tasks[1].dependz", "dag.tasks[2].depends"]
 
 
-def test_a_failure_that_nothing_handles_is_a_warning_unless_it_is_allowed_or_decides_the_run() -> None:
-    document = workflow(
-        task("bare"),
-        task("allowed", allow_failure=True),
-        task("watched", "bare"),
-        task("inverted", "allowed.DONE"),
-        task("exit", "watched.FAILED || !inverted", allow_failure=True),
-    )
-    report = check(document, BLOCKS)
-    assert [str(warning) for warning in report.warnings] == [
-        (
-            "dag.tasks[0]: if 'bare' fails, so does the run, since nothing handles that: name it in a `depends` with "
-            ".FAILED, .TIMED_OUT or .DONE, or set `allow_failure`"
-        ),
-        "dag.tasks[4].allow_failure: has no effect: 'exit' is an exit point, so if it fails, so does the run",
-    ]
+def warned(*tasks: dict[str, Any], **fields: Any) -> list[str]:
+    report = check(workflow(*tasks, **fields), BLOCKS)
     assert report.workflow is not None
+    return [str(warning) for warning in report.warnings]
+
+
+def test_failures_that_nothing_handles_are_one_warning_unless_they_are_allowed_or_decide_the_run() -> None:
+    tasks = task("bare"), task("allowed", allow_failure=True), task("watched", "bare"), task("inverted", "allowed.DONE")
+    assert warned(*tasks, task("exit", "watched.FAILED || !inverted")) == [
+        (
+            "dag.tasks: nothing handles a failure of 'bare', so it fails the run; where that isn't meant, name the "
+            "task in a `depends` with .FAILED, .TIMED_OUT or .DONE, or set its `allow_failure`"
+        ),
+    ]
+    many = [task(f"t{number}") for number in range(8)]
+    [warning] = warned(*many, task("exit", "t0"))
+    assert "failure of 't0', 't1', 't2', 't3', 't4', 't5' or 2 more, so" in warning
+
+
+def test_to_allow_an_exit_point_to_fail_is_a_warning() -> None:
+    assert warned(task("exit", allow_failure=True)) == [
+        "dag.tasks[0].allow_failure: has no effect: 'exit' is an exit point, so if it fails, so does the run"
+    ]
+
+
+HALF = [
+    (task("a", timeout="5s"), ["a.FAILED"], "'a' is handled if it is FAILED, by 'h0', but if it is TIMED_OUT it"),
+    (task("a", type="ASK", arguments={"who": "x"}), ["a.FAILED", "!a.TIMED_OUT"], "FAILED, by 'h0' and 'h1', but if"),
+    (task("a", arguments={"expires_in": "P7D"}), ["a.FAILED"], "FAILED, by 'h0', but if it is TIMED_OUT it fails"),
+    (task("a"), ["a.TIMED_OUT"], "'a' is handled if it is TIMED_OUT, by 'h0', but if it is FAILED it fails the run"),
+    (task("a"), ["a.TIMED_OUT", "a.DONE && a.SUCCESS"], "TIMED_OUT, by 'h0', but if it is FAILED it fails the run"),
+]
+
+
+@pytest.mark.parametrize(("watched", "gates", "sentence"), HALF)
+def test_a_failure_that_is_handled_in_part_is_a_warning(watched: Any, gates: list[str], sentence: str) -> None:
+    handlers = [task(f"h{number}", gate, allow_failure=True) for number, gate in enumerate(gates)]
+    [warning] = warned(watched, *handlers, task("exit", "a"))
+    assert warning.startswith("dag.tasks[0]: ")
+    assert sentence in warning
+    assert ".FAILED in a `depends` as well" in warning or ".TIMED_OUT in a `depends` as well" in warning
+
+
+@pytest.mark.parametrize("gates", [["a.FAILED || a.TIMED_OUT"], ["a.FAILED", "a.TIMED_OUT"], ["a.DONE"], ["!a"]])
+def test_a_failure_that_is_handled_whatever_it_is_is_no_warning(gates: list[str]) -> None:
+    handlers = [task(f"h{number}", gate, allow_failure=True) for number, gate in enumerate(gates)]
+    assert warned(task("a", timeout="5s"), *handlers, task("exit", "a")) == []
+
+
+def test_that_a_task_is_timed_out_needs_no_handler_where_nothing_sets_it_a_time() -> None:
+    assert warned(task("a"), task("h", "a.FAILED", allow_failure=True), task("exit", "a")) == []
+
+
+def test_what_the_store_gives_a_workflow_is_ignored_in_a_document_with_a_warning() -> None:
+    assert warned(task("exit"), version=3, created_by="ada") == [
+        "version: 'version' and 'created_by' are given by the store; what is written here is ignored"
+    ]
+    assert warned(task("exit"), created_at=1.5) == [
+        "created_at: 'created_at' is given by the store; what is written here is ignored"
+    ]
 
 
 def test_a_task_without_policies_gets_those_of_its_block_type() -> None:

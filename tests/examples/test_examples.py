@@ -13,6 +13,7 @@ from blocks.catalogue import Catalogue
 from engine.depends import evaluate, handles, parse
 from engine.documents import TaskSpec, Workflow
 from engine.limits import WORKFLOW_BYTES
+from engine.plan import compile_workflow
 from engine.reading import read_json
 from engine.references import Scope, compile_template
 from engine.schemas import compile_schema
@@ -77,11 +78,16 @@ def test_every_workflow_is_valid_and_handles_what_people_time_and_other_systems_
     report = check(DOCUMENTS[name], Catalogue.load())
     assert report.faults == ()
     # What is left unhandled is meant to fail its run: a task that nobody can refuse and no time can run out for.
+    workflow, handlers = WORKFLOWS[name], compile_workflow(WORKFLOWS[name]).handlers
+    for task in workflow.dag.tasks:
+        if not (task.allow_failure or handlers[task.name] or task.name in workflow.dag.exitpoints):
+            assert task.type not in {"APPROVAL", "HTTP_REQUEST"}, task.name
+            assert "expires_in" not in task.arguments, task.name
     for warning in report.warnings:
-        index = int(warning.path.removeprefix("dag.tasks[").partition("]")[0])
-        task = WORKFLOWS[name].dag.tasks[index]
-        assert task.type not in {"APPROVAL", "HTTP_REQUEST"}, warning
-        assert "expires_in" not in task.arguments, warning
+        if warning.path != "dag.tasks":
+            index = int(warning.path.removeprefix("dag.tasks[").partition("]")[0])
+            assert workflow.dag.tasks[index].type == "WAIT_FOR_SIGNAL", warning
+            assert "if it is FAILED it fails the run" in warning.message, warning
 
 
 def test_there_are_at_least_1200_triggers_each_with_an_id_of_its_own() -> None:
