@@ -7,16 +7,18 @@ import sys
 from argparse import ArgumentParser
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from time import monotonic
 
+from tests.simulation.scenarios import SCENARIOS
 from tests.simulation.simulation import Report, Simulation
 
 SHOWN = 20  # failing seeds
 
 
-def played(seed: int) -> Report:
+def played(seed: int, scenario: str) -> Report:
     """One history."""
-    return Simulation(seed).run()
+    return Simulation(seed, SCENARIOS[scenario]).run()
 
 
 def main() -> int:
@@ -25,13 +27,15 @@ def main() -> int:
     parser.add_argument("-n", "--number", type=int, default=1000, help="how many seeds (%(default)s)")
     parser.add_argument("-s", "--seed", type=int, default=0, help="the first of them (%(default)s)")
     parser.add_argument("-j", "--processes", type=int, default=1, help="how many processes share them (%(default)s)")
+    parser.add_argument("--scenario", choices=SCENARIOS, default="chaos", help="in which circumstances (%(default)s)")
     parser.add_argument("-v", "--verbose", action="store_true", help="print all that was counted")
     given = parser.parse_args()
 
     began, counts = monotonic(), Counter[str]()
     with ProcessPoolExecutor(given.processes) as pool:
         seeds = range(given.seed, given.seed + given.number)
-        reports = pool.map(played, seeds, chunksize=10) if given.processes > 1 else map(played, seeds)
+        play = partial(played, scenario=given.scenario)
+        reports = pool.map(play, seeds, chunksize=10) if given.processes > 1 else map(play, seeds)
         failed = []
         for report in reports:
             counts.update(report.counts)

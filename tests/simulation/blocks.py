@@ -152,7 +152,7 @@ def child(_arguments: Anything, context: BlockContext) -> dict[str, Any] | Wait:
     stage = STAGE.get()
     stage.effect(context)
     stage.start_child(context)
-    return Wait()
+    return Wait(for_signal={"required": ["status"]})
 
 
 @child.on_signal

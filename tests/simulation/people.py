@@ -35,6 +35,7 @@ class People:
         self._world: World = simulation.world
         self._seed = simulation.seed
         self._timed = simulation.scenario.faults
+        self._pauses = simulation.scenario.pauses
         self._asked: set[tuple[str, str, int, float | None]] = set()
         self._ended: set[tuple[str, int]] = set()
         self._numbers = 0
@@ -53,7 +54,7 @@ class People:
                 world.later(PATIENCE, create)
 
         create()
-        if world.chance(0.25):
+        for _ in range(world.chance(0.25) if self._pauses is None else self._pauses):
             paused = world.between(1, 100)
             world.later(paused, lambda: self.say(id_, RunPaused()))
             world.later(paused + world.between(1, 200), lambda: self.say(id_, RunResumed()))

@@ -33,6 +33,7 @@ from tests.simulation.database import Database
 from tests.simulation.documents import VARIETY, plan_of
 from tests.simulation.people import People
 from tests.simulation.process import Fate, Process
+from tests.simulation.scenarios import CHAOS, Scenario
 from tests.simulation.topic import Topic
 from tests.simulation.world import EPOCH, World
 
@@ -40,28 +41,6 @@ QUIET = 150.0  # seconds without an unfinished run after which nothing more will
 PATIENCE = 6000.0  # seconds of calm in which every run must end
 
 _CLOCKED = (dataflows.calls, dataflows.lease, dataflows.quarantine, dataflows.shell, dataflows.sources)
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """What to simulate; what is None is left to the seed.
-
-    `misfortunes` is how often something happens to an engine, `late` how likely a write to a remote store arrives after
-    its sender has given up waiting, and `deadly` how likely a killer ends its process.
-    """
-
-    embedded: bool | None = None
-    topic: bool | None = None
-    engines: int | None = None
-    runs: int | None = None
-    kinds: tuple[tuple[str, ...], ...] | None = None
-    faults: bool = True
-    misfortunes: int | None = None
-    late: float = 0.01
-    deadly: float = 0.7
-
-
-CHAOS = Scenario()
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ import pytest
 from engine.run import WorkflowRun
 from store.protocol import Change, Changes
 from tests.simulation.connection import Connection
-from tests.simulation.simulation import Scenario, Simulation
-
-CALM = Scenario(embedded=False, topic=False, engines=2, runs=8, faults=False, deadly=0)
+from tests.simulation.scenarios import CALM
+from tests.simulation.simulation import Simulation
 
 
 @dataclass(frozen=True)
