@@ -18,6 +18,7 @@ from engine.invariants import stuck
 from engine.run import WorkflowRun
 from engine.statuses import FINAL_RUN, FINAL_TASK, RunStatus
 from icefloe.cli.wording import count
+from icefloe.settings import strangers
 from store.open import open_store
 from store.protocol import RunQuery, Store, StoreError
 
@@ -75,7 +76,11 @@ def check_blocks() -> tuple[Catalogue, list[Finding]]:
         settings_of_blocks(catalogue.values())
     except SettingsError as error:
         return catalogue, [Finding("blocks", "wrong", str(error), "correct the setting; no engine starts before that")]
-    return catalogue, [Finding("blocks", "fine", f"{len(catalogue)} block types: {', '.join(catalogue)}")]
+    findings = [Finding("blocks", "fine", f"{len(catalogue)} block types: {', '.join(catalogue)}")]
+    for name, nearest in strangers(catalogue.values()).items():
+        hint = f" (did you mean {nearest}?)" if nearest is not None else ""
+        findings.append(Finding("settings", "doubtful", f"{name} is no setting{hint}", "docs/settings.md lists them"))
+    return catalogue, findings
 
 
 def check_file(url: str) -> Iterator[Finding]:

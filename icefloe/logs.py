@@ -1,20 +1,24 @@
-"""Logs: JSON lines on standard error, or a coloured console where a person is watching."""
+"""Logs: JSON lines on standard error, or a coloured console where a person is watching.
+
+A log that can't be written, on a full disk say, is lost; nothing else is.
+"""
 
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 import structlog
 
 from icefloe.cli.wording import printable
+from icefloe.streams import unfailing
 
 _LEVELS = logging.getLevelNamesMapping()
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:
     """Send the logs of Icefloe, from `level` up, and the warnings of its libraries to a stream (standard error)."""
-    stream = sys.stderr if stream is None else stream
+    stream = unfailing(sys.stderr if stream is None else stream)
     watched = stream.isatty()
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -39,6 +43,16 @@ def configure(level: str, stream: TextIO | None = None) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=max(_LEVELS[level.upper()], logging.WARNING), force=True)
+
+
+def silence() -> None:
+    """Log nothing: what keeps a command from doing what was asked is its error, and told in its words."""
+    structlog.configure(processors=[_drop])
+    logging.basicConfig(handlers=[logging.NullHandler()], force=True)
+
+
+def _drop(_logger: object, _method: str, _event: MutableMapping[str, Any]) -> NoReturn:
+    raise structlog.DropEvent
 
 
 def _printable(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

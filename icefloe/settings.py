@@ -6,14 +6,16 @@
 `python -m icefloe.settings` prints the table that docs/settings.md holds.
 """
 
+import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_core import PydanticUndefined
 
 from blocks.catalogue import AnyBlock, Catalogue
-from dataflows.settings import EngineSettings, variable
+from dataflows.settings import PREFIX, EngineSettings, variable
 
 
 class Settings(EngineSettings):
@@ -31,6 +33,20 @@ def table(blocks: Iterable[AnyBlock]) -> str:
             rows += _rows(block.settings, block.type)
         rows += (f"| `{variable(secret)}` | {block.type} | | a secret |" for secret in block.secrets)
     return "\n".join(rows)
+
+
+def strangers(blocks: Iterable[AnyBlock], environment: Mapping[str, str] = os.environ) -> dict[str, str | None]:
+    """The variables of the environment that look like settings and are none; each with the one it looks most like."""
+    names = set(Settings.model_fields)
+    for block in blocks:
+        names |= {*(block.settings.model_fields if block.settings is not None else ()), *block.secrets}
+    known = {name.upper() + end for name in names for end in ("", "_FILE")}
+    found: dict[str, str | None] = {}
+    for name in sorted(name.removeprefix(PREFIX) for name in environment if name.startswith(PREFIX)):
+        if name not in known:
+            match = get_close_matches(name, sorted(known), n=1)
+            found[variable(name)] = variable(match[0]) if match else None
+    return found
 
 
 def _rows(model: type[BaseModel], owner: str) -> Iterator[str]:

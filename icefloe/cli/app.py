@@ -133,5 +133,5 @@ def command(panel: str) -> Callable[[Function], Function]:
 
 def _begin(store: str | None, *, json: bool) -> Session:
     settings = Settings.load(**({} if store is None else {"store": store}))
-    logs.configure("warning")
+    logs.silence()
     return Session(settings, Terminal(json=json))

@@ -3,14 +3,18 @@
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 from rich.text import Text
 
 from icefloe import logs
 from icefloe.cli.app import Session, command
 from icefloe.cli.wording import count
+from icefloe.settings import strangers
 
 PANEL = "Engine"
+
+log = structlog.get_logger("engine")
 
 
 @command(PANEL)
@@ -28,6 +32,8 @@ def engine(
 
     logs.configure(session.settings.log_level)
     shell = open_shell(session.settings)
+    for name, nearest in strangers(shell.catalogue.values()).items():
+        log.warning("setting_unknown", variable=name, nearest=nearest)
     owner, others = shell.lease.owner, len(shell.store.owners()) - 1
     session.terminal.give({"ready": True, "owner": owner, "store": session.settings.place, "others": others})
     beside = f", beside {count(others, 'other engine')}" if others else ""

@@ -15,6 +15,7 @@ from typing_extensions import override
 from icefloe.cli.failures import CommandError
 from icefloe.cli.tables import Column, lines_of
 from icefloe.cli.wording import printable
+from icefloe.streams import unfailing
 
 _UNBOUNDED = 100_000  # columns of what nobody watches: a pipe gets whole lines
 
@@ -25,7 +26,8 @@ class Terminal:
     def __init__(self, *, json: bool = False) -> None:
         self.json = json
         self.out = _console(sys.stdout)
-        self.err = _console(sys.stderr)
+        self._aside = unfailing(sys.stderr)  # what was done stays done if it can't be told
+        self.err = _console(self._aside)
         self.live = not json and sys.stdout.isatty() and not self.out.is_dumb_terminal
 
     def show(self, *parts: RenderableType) -> None:
@@ -48,7 +50,7 @@ class Terminal:
     def remark(self, sentence: str) -> None:
         """Tell something that is not the result: on standard error."""
         if self.json:
-            _write_line(sys.stderr, {"remark": sentence})
+            _write_line(self._aside, {"remark": sentence})
         else:
             self.err.print(Text(printable(sentence), style="yellow"), soft_wrap=True)
 
@@ -57,7 +59,7 @@ class Terminal:
         if not error.message:
             return
         if self.json:
-            _write_line(sys.stderr, error.document())
+            _write_line(self._aside, error.document())
             return
         faults = [printable(fault) for fault in error.faults]
         sentence = ": ".join((printable(error.message), *faults[:1])) if len(faults) < 2 else printable(error.message)  # noqa: PLR2004

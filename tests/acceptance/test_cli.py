@@ -220,6 +220,23 @@ def test_a_program_is_told_when_the_engine_is_ready_and_who_is_beside_it(scene: 
         assert [engine.wait(30) for engine in (first, second)] == [0, 0]
 
 
+def test_an_engine_whose_log_cannot_be_written_goes_on(shell: Shell) -> None:
+    shell.save()
+    with (
+        Path("/dev/full").open("w") as full,
+        subprocess.Popen(
+            [*COMMAND, "engine"], stdout=subprocess.PIPE, stderr=full, cwd=shell.folder, env=shell.environment
+        ) as engine,
+    ):
+        try:
+            assert shell("run", "change-owner", *INPUTS).returncode == 0
+            until(lambda: shell.stands("SUCCESS", "WAITING", "PENDING"), "the run waits for olga")
+            engine.terminate()
+            assert engine.wait(30) == 0
+        finally:
+            engine.kill()
+
+
 def test_ctrl_c_ends_an_engine_too(shell: Shell) -> None:
     with shell.begin("engine") as engine:
         assert engine.stdout is not None

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from errno import ENOSPC
 from io import StringIO
 from typing import Any
 
@@ -19,6 +20,14 @@ class Screen(StringIO):
     @override
     def isatty(self) -> bool:
         return True
+
+
+class Full(StringIO):
+    """A stream to a full disk."""
+
+    @override
+    def write(self, _text: str, /) -> int:
+        raise OSError(ENOSPC, "No space left on device")
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +90,23 @@ def test_people_get_words_in_which_no_data_can_command_the_terminal() -> None:
     assert "\x1b]0" not in stream.getvalue()
     assert "\u009b" not in stream.getvalue()
     assert "\\x1b]0;owned\\x07" in stream.getvalue()
+
+
+def test_a_log_that_cannot_be_written_is_lost_and_nothing_else() -> None:
+    logs.configure("info", Full())
+    structlog.get_logger().info("run_finished")
+    logging.getLogger("httpx").warning("retrying")
+
+
+def test_a_closed_log_is_no_error() -> None:
+    stream = StringIO()
+    logs.configure("info", stream)
+    stream.close()
+    structlog.get_logger().info("run_finished")
+
+
+def test_in_silence_nothing_is_logged(capfd: pytest.CaptureFixture[str]) -> None:
+    logs.silence()
+    structlog.get_logger().error("reserve_released")
+    logging.getLogger("httpx").error("retrying")
+    assert capfd.readouterr() == ("", "")

@@ -7,7 +7,7 @@ import pytest
 
 from blocks.catalogue import Catalogue
 from dataflows.settings import SettingsError
-from icefloe.settings import Settings, table
+from icefloe.settings import Settings, strangers, table
 
 ROOT = Path(__file__).parents[2]
 OF_EXAMPLES = {"ICEFLOE_LANDING_FOLDER"}  # of the block that docs/writing-a-block.md writes
@@ -53,6 +53,16 @@ def test_what_cannot_be_used_is_named(
     with pytest.raises(SettingsError) as caught:
         Settings.load()
     assert str(caught.value).startswith(sentence)
+
+
+def test_variables_that_are_no_settings_are_found_with_what_was_probably_meant() -> None:
+    known = dict.fromkeys(("ICEFLOE_STORE", "ICEFLOE_LEASE_FILE", "ICEFLOE_SMTP_URL", "LEASEE", "PATH"), "x")
+    misspelt = {"ICEFLOE_LEASEE": "5", "ICEFLOE_SMPT_URL": "x", "ICEFLOE_QQ": "x"}
+    assert strangers(Catalogue.load().values(), known | misspelt) == {
+        "ICEFLOE_LEASEE": "ICEFLOE_LEASE",
+        "ICEFLOE_SMPT_URL": "ICEFLOE_SMTP_URL",
+        "ICEFLOE_QQ": None,
+    }
 
 
 def test_the_documentation_has_the_table_of_all_settings() -> None:

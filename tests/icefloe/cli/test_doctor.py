@@ -114,6 +114,11 @@ def test_a_setting_that_a_block_cannot_use_is_wrong(used: Desk, monkeypatch: pyt
     assert "http_max_bytes" in sentence.lower()
 
 
+def test_a_variable_that_is_no_setting_is_named(used: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ICEFLOE_LEASEE", "5")
+    assert ("settings", "ICEFLOE_LEASEE is no setting (did you mean ICEFLOE_LEASE?)") in findings(used, "doubtful")
+
+
 def test_doctor_changes_nothing(used: Desk) -> None:
     before = used.load()
     used("doctor")

@@ -169,6 +169,16 @@ def test_output_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (1, "error: output: No space left on device\n")
 
 
+def test_remarks_that_cannot_be_written_keep_nothing_from_being_done(tmp_path: Path) -> None:
+    assert shell("icefloe validate none.json 2> /dev/full", tmp_path).returncode == 1
+    assert shell("icefloe doctor --nope 2> /dev/full", tmp_path).returncode == 2
+    started = "icefloe save w.json && icefloe run w --id r 2> /dev/full"
+    (tmp_path / "w.json").write_text(
+        '{"name": "w", "dag": {"entrypoint": "a", "exitpoints": ["a"], "tasks": [{"name": "a", "type": "NOOP"}]}}'
+    )
+    assert shell(started, tmp_path).returncode == 0
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-"])
 def test_closed_streams_are_no_error(tmp_path: Path, closed: str) -> None:
     ended = shell(f"icefloe blocks {closed}", tmp_path)
