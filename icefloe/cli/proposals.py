@@ -35,7 +35,8 @@ def propose(
         transition = transition_for(found, who)
         outcome = store.apply([Proposal(found.id, transition, who)])[0].outcome
         if isinstance(outcome, Rejected):
-            raise CommandError(outcome.code, outcome.reason)
+            hint = " (use --as NAME to act as somebody else)" if outcome.code == "NOT_ALLOWED" else ""
+            raise CommandError(outcome.code, outcome.reason + hint)
         task = getattr(transition, "task", None)
         said_before = isinstance(outcome, Duplicate)
         document = {"run": found.id, "task": task, "recorded": not said_before, "by": who}

@@ -68,7 +68,10 @@ def test_a_decision_sent_again_with_the_same_key_counts_once(asked: Desk) -> Non
     ("arguments", "sentence"),
     [
         (["approve", "run-1", "ask", "--as", "eve"], "'eve' may not send this to 'ask'; it waits for: olga"),
-        (["approve", "run-1", "ask"], "'lena' may not send this to 'ask'; it waits for: olga"),
+        (
+            ["approve", "run-1", "ask"],
+            "'lena' may not send this to 'ask'; it waits for: olga (use --as NAME to act as somebody else)",
+        ),
         (
             ["approve", "run-1", "asks", "--as", "olga"],
             "'asks' is not a task of workflow 'change-owner' (did you mean 'ask'?)",
