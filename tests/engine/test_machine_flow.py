@@ -236,6 +236,20 @@ def test_an_allowed_failure_needs_no_handler() -> None:
     assert play.status == "SUCCESS"
 
 
+@pytest.mark.parametrize(
+    ("code", "end"),
+    [("REJECTED", "a=FAILED b=OMITTED c=SUCCESS SUCCESS"), ("E", "a=FAILED b=OMITTED c=SKIPPED FAILED")],
+)
+def test_a_task_that_asks_which_failure_it_was_handles_only_that(code: str, end: str) -> None:
+    when = {"left": "{{ tasks.a.error.code }}", "operator": "==", "right": "REJECTED"}
+    play = Play("a", "b: a", task("c: a.FAILED", when=when), exits=["b", "c"])
+    play.fail("a", code)
+    if play.ready:
+        play.succeed("c")
+    assert f"{play.tasks} {play.status}" == end
+    assert play.code() in {"", "E"}
+
+
 def test_a_time_out_counts_as_a_failure() -> None:
     play = Play("a", "b", exits=["b"])
     play.time_out("a")
