@@ -1,7 +1,9 @@
 """Drawing a run for people: its header, and a line a task in the order in which they can run, with what matters below.
 
-✓ low-risk   CONDITION     SKIPPED   12 ms
-    is false: 'high' == 'low'
+↷ low-risk   CONDITION     SKIPPED   12 ms
+    'high' == 'low' is false
+✓ look-up    HTTP_REQUEST  SUCCESS   85 ms
+    outputs {"status": 200, "headers": {"content-type": "application/json"}, "body": {"owner": "ol…
 ◐ ask        APPROVAL      WAITING   3 min
     waits for olga to decide · since 16:40:11 · until 2026-11-29 16:40:11 (in 6 d 23 h)
 ○ tell       NOTIFICATION  PENDING
@@ -51,6 +53,7 @@ _MARKS: Final = {
 _STATUS_WIDTH: Final = max(map(len, TaskStatus))
 _TIMES_WIDTH: Final = 30
 _MOST_TEXT: Final = 600
+_INDENT: Final = "    "
 
 
 def draw_run(
@@ -119,7 +122,11 @@ def _draw_tasks(
         line.rstrip()
         yield line
         for detail in _details(run, name, task, at, explained.get(name)):
-            yield from _wrapped(console, detail, Text("    "))
+            yield from _wrapped(console, detail, Text(_INDENT))
+        outputs = _outputs(task)
+        outputs.truncate(max(min(console.width, _MOST_TEXT) - len(_INDENT), 20), overflow="ellipsis")
+        if outputs:
+            yield Text(_INDENT) + outputs
 
 
 def _header(console: Console, run: WorkflowRun, at: float, explanation: Explanation | None) -> Iterator[Text]:
@@ -185,6 +192,18 @@ def _details(
             yield _line(explanation.sentence, "dim")
         else:
             yield _line(_with_times(explanation, at), STYLES[task.status])
+
+
+def _outputs(task: TaskState) -> Text:
+    """What a task left, if it has ended and the other lines don't say it."""
+    outputs = task.outputs
+    told = outputs.keys() & {"decisions", "reason"} if isinstance(outputs, dict) else not outputs
+    if task.status not in FINAL_TASK or not outputs or told:
+        return Text()
+    if isinstance(outputs, dict) and outputs.keys() == {"data", "sender", "at"}:  # a signal's
+        by = f" from {outputs['sender']}" if outputs["sender"] is not None else ""
+        return _line(f"signal{by}, {_written(str(outputs['at']))}: {_compact(outputs['data'])}", "dim")
+    return _line(f"outputs {_compact(outputs)}", "dim")
 
 
 def _decision(one: dict[str, Any]) -> Text:

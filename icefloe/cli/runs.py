@@ -56,7 +56,7 @@ def run(  # noqa: PLR0913 - a command's options
     timeout: Annotated[str | None, typer.Option(metavar="DURATION", help="Stop waiting after that: 30s, 5m")] = None,
 ) -> None:
     """Start a run of a workflow."""
-    seconds = _seconds(timeout, wait=wait)
+    _check_timeout(timeout, wait=wait)
     given = read_payload(inputs, "--inputs")
     if not isinstance(given, dict):
         raise CommandError("INVALID", f"--inputs: a run's inputs are a JSON object, not {_kind(given)}")
@@ -75,7 +75,7 @@ def run(  # noqa: PLR0913 - a command's options
             raise CommandError("REFUSED", "the run can't be started", faults=creation.faults)
         _tell_started(session.terminal, creation.run, is_new=creation.outcome == "created")
         if wait:
-            _wait(session.terminal, store, creation.run, seconds, timeout)
+            _wait(session.terminal, store, creation.run, _installed_types(), timeout)
             return
         session.terminal.give(
             {
@@ -145,25 +145,33 @@ def show(
     session: Session,
     name: RunArgument,
     *,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing it until it has ended")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Keep showing it until it has ended; 1 if it doesn't succeed")
+    ] = False,
 ) -> None:
     """Show a run: its tasks, and what they wait for."""
     types = _installed_types()
     with session.store() as store:
         found = find_run(store, name)
         if watch:
-            found = follow(session.terminal, store, found, types)
-        else:
-            session.terminal.show(*draw_run(session.terminal.out, found, store.now(), types, store.journal(found.id)))
+            _wait(session.terminal, store, found, types)
+            return
+        session.terminal.show(*draw_run(session.terminal.out, found, store.now(), types, store.journal(found.id)))
         session.terminal.give(_document(store, found, types))
 
 
-def _wait(terminal: Terminal, store: Store, started: WorkflowRun, seconds: float | None, timeout: str | None) -> None:
-    types = _installed_types()
+def _wait(
+    terminal: Terminal, store: Store, run: WorkflowRun, types: Container[str] | None, timeout: str | None = None
+) -> None:
+    """Show how a run goes on until it has ended, and how.
+
+    Raises:
+        CommandError: it doesn't succeed, or not in time.
+    """
     try:
-        ended = follow(terminal, store, started, types, seconds)
+        ended = follow(terminal, store, run, types, None if timeout is None else parse_duration(timeout))
     except KeyboardInterrupt:
-        terminal.remark(f"no longer waiting; the run goes on: icefloe show {started.id} --watch")
+        terminal.remark(f"no longer waiting; the run goes on: icefloe show {run.id} --watch")
         raise
     terminal.give(_document(store, ended, types))
     if not ended.is_final:
@@ -222,13 +230,13 @@ def _took(run: WorkflowRun) -> str:
     return span((run.finished_at or run.updated_at) - run.created_at)
 
 
-def _seconds(timeout: str | None, *, wait: bool) -> float | None:
+def _check_timeout(timeout: str | None, *, wait: bool) -> None:
     if timeout is None:
-        return None
+        return
     if not wait:
         raise UsageError("--timeout is how long to wait, so it needs --wait")
     try:
-        return parse_duration(timeout)
+        parse_duration(timeout)
     except ValueError as error:
         raise UsageError(f"--timeout: {error}") from error
 

@@ -287,6 +287,27 @@ def test_decisions_are_shown_with_who_took_them(saved: Desk) -> None:
     assert "  because    exit point refused succeeded, and nothing failed unhandled\n" in shown
 
 
+def test_what_tasks_gave_is_shown_on_one_line_each(desk: Desk) -> None:
+    values = {"list": list(range(500)), "nasty": "\x1b[31m\n"}
+    wait = {"name": "wait", "type": "WAIT_FOR_SIGNAL", "depends": "give"}
+    give = {"name": "give", "type": "TRANSFORM", "arguments": {"values": values}}
+    tell = {"name": "tell", "type": "TRANSFORM", "arguments": {"values": {"x": "{{ tasks.wait.outputs.data }}"}}}
+    tasks = [give, wait, {**tell, "depends": "wait"}]
+    dag = {"entrypoint": "give", "exitpoints": ["tell"], "tasks": tasks}
+    desk.save({"name": "gives", "outputs": {"end": "{{ tasks.tell.outputs.x }}"}, "dag": dag})
+    desk.start("r-1", workflow="gives", inputs="{}")
+    desk("signal", "r-1", "wait", "--data", '{"url": "u\\u001b"}', "--as", "olga")
+    desk.turn()
+    lines = desk("show", "r-1").out.splitlines()
+    assert '  outputs    {"end": {"url": "u\\u001b"}}' in lines
+    (given,) = [line for line in lines if line.startswith('    outputs {"list": [0, 1, 2, ')]
+    assert len(given) < 700
+    assert given.endswith("…")
+    assert '    outputs {"x": {"url": "u\\u001b"}}' in lines
+    (sent,) = [line for line in lines if "signal from olga, " in line]
+    assert re.fullmatch(r'    signal from olga, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: \{"url": "u\\u001b"\}', sent)
+
+
 def test_a_run_is_found_by_the_beginning_of_its_id(saved: Desk) -> None:
     saved.start("2026-spring")
     saved.start("2026-summer")
@@ -307,8 +328,18 @@ def test_watching_a_run_that_has_ended_ends_at_once(desk: Desk) -> None:
     desk.save(DOOMED)
     desk.start("r-1", workflow="doomed", inputs="{}")
     ended = desk("show", "r-1", "--watch")
-    assert ended.status == 0
+    assert ended.status == 1
     assert "a  FAILED" in ended.out
+    assert ended.err.startswith("error: run r-1 ended FAILED: a FAILED (BAD_CONDITION: ")
+
+
+def test_watching_ends_as_waiting_does(desk: Desk) -> None:
+    desk.save(QUICK)
+    desk.start("r-1", workflow="quick", inputs="{}")
+    watched, waited = desk("show", "r-1", "--watch"), desk("run", "quick", "--id", "r-1", "--as", "ada", "--wait")
+    assert (watched.status, watched.err) == (0, "")
+    assert watched.out.splitlines()[-1].startswith("ended SUCCESS after ")
+    assert watched.out.splitlines() == waited.out.splitlines()[1:]
 
 
 def test_whatever_text_a_run_holds_commands_no_terminal(desk: Desk) -> None:
