@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from engine.limits import NAME_CHARS
 
 _SHOWN = 60
+_BEGINNING = 3  # characters at least by which a word is recognised
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,18 @@ class Invalid(ValueError):  # noqa: N818 - a verdict: `raise Invalid(…)` says 
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """` (did you mean 'x'?)` for the one of `names` that looks most like `name`, whatever its case; else nothing."""
+    """` (did you mean 'x'?)` for the one of `names` that looks most like `name`, whatever its case; else nothing.
+
+    If none does, that is the shortest one a word of which begins much as it does: HTTP_REQUEST for `http`.
+    """
     if len(name) > 2 * NAME_CHARS:
         return ""
-    by_folded = {other.casefold(): other for other in names}
-    match = get_close_matches(name.casefold(), by_folded, n=1)
+    folded, by_folded = name.casefold(), {other.casefold(): other for other in names}
+    match = get_close_matches(folded, by_folded, n=1)
+    if not match and len(folded) >= _BEGINNING:
+        beginning = folded[: max(_BEGINNING, len(folded) * 2 // 3)]
+        begun = (other for other in by_folded if f"_{beginning}" in f"_{other}".replace("-", "_"))
+        match = sorted(begun, key=lambda other: (len(other), other))[:1]
     return f" (did you mean '{by_folded[match[0]]}'?)" if match else ""
 
 

@@ -137,7 +137,8 @@ class _Inspection:
         kind = task.spec.type
         known = "type" not in task.broken and kind in self._blocks
         if not known and "type" not in task.broken:
-            self._add(task.path("type"), f"{shown(kind)} is not a block type{self._hint(kind, self._blocks)}")
+            hint = self._hint(kind, self._blocks)
+            self._add(task.path("type"), f"{shown(kind)} is not a block type{hint}; `icefloe blocks` lists them")
         if "arguments" in task.broken:
             return
         try:
@@ -177,9 +178,9 @@ class _Inspection:
             try:
                 references = compile_template(text).references
             except ReferenceSyntaxError as error:
+                references = error.readable
                 for one in error.every:
                     self._add(path, str(one))
-                continue
             for reference in references:
                 for name in reference.inputs:
                     if self._inputs is not None and name not in self._inputs:

@@ -39,7 +39,7 @@ _Step: TypeAlias = str | int
 class ReferenceSyntaxError(ValueError):
     """A template that can't be compiled: why, and in which column (from 1) of the value that `path` leads to.
 
-    `every` has one of these for each fault of the template, this one first.
+    `every` has one of these for each fault of the template, this one first; `readable` are its other references.
     """
 
     def __init__(self, path: str, column: int, message: str) -> None:
@@ -47,6 +47,7 @@ class ReferenceSyntaxError(ValueError):
         self.column = column
         self.message = message
         self.every: tuple[ReferenceSyntaxError, ...] = (self,)
+        self.readable: tuple[Reference, ...] = ()
         super().__init__(f"{path}: column {column}: {message}" if path else f"column {column}: {message}")
 
     def __reduce__(self) -> tuple[type["ReferenceSyntaxError"], tuple[str, int, str]]:

@@ -1,7 +1,7 @@
 """Reading JSON that others wrote: strictly, within limits, and saying in which line and column it is wrong.
 
 What JSON leaves open is closed here: a key may be given once, numbers are those that every store keeps (integers of 64
-bits, finite floats), text is whole characters in UTF-8, and nothing is nested deeper than `JSON_DEPTH`.
+bits, finite floats), text is whole characters in UTF-8 other than NUL, and nothing is nested deeper than `JSON_DEPTH`.
 """
 
 import json
@@ -15,7 +15,7 @@ from engine.limits import INTEGERS, JSON_DEPTH
 _TOKEN: Final = re.compile(
     r'(?P<string>"(?:[^"\\]|\\.)*")(?P<key>[ \t\r\n]*:)?|[\[\]{}]|-?[0-9][0-9.eE+-]*|-?[A-Za-z]+'
 )
-_SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_DOUBTFUL_ESCAPE: Final = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
 _MOST_DIGITS: Final = 20  # of an integer of 64 bits, its sign included
 
 
@@ -38,7 +38,7 @@ def read_json(data: bytes | str, *, limit: int, what: str) -> Any:
         raise _invalid(what, text, error.pos, f"not JSON: {error.msg}") from None
     except (_RefusedError, RecursionError):
         raise _invalid(what, text, *(_fault_in(text) or (0, "nested too deep"))) from None
-    if (_is_too_deep(value) or _SURROGATE_ESCAPE.search(text)) and (fault := _fault_in(text)):
+    if (_is_too_deep(value) or _DOUBTFUL_ESCAPE.search(text)) and (fault := _fault_in(text)):
         raise _invalid(what, text, *fault)
     return value
 
@@ -133,6 +133,8 @@ def _string_fault(token: str, keys: set[str] | None) -> str | None:
         return "half of a surrogate pair is no character"
     except ValueError:
         return None  # no JSON at all, as the parser will have said
+    if "\0" in string:
+        return "the character NUL (\\u0000) is refused: much that handles text takes it for its end"
     if keys is None:
         return None
     if string in keys:

@@ -174,6 +174,8 @@ def compile_template(value: Any) -> Template:
     return _Compiler().template(value)
 
 
+_MOST_FAULTS: Final = 1000  # of one template; behind that nobody reads on
+
 # The parts of a reference in which `}}` doesn't end it, and the end itself.
 _PIECE: Final = re.compile(
     r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|(?P<brace>[{}])|(?P<unclosed>['"`])|[^'"`{}]+""",
@@ -199,7 +201,7 @@ class _Compiler:
             self._faults.append(ReferenceSyntaxError("", 1, str(error)))
         if self._faults:
             first = self._faults[0]
-            first.every = tuple(self._faults)
+            first.every, first.readable = tuple(self._faults), tuple(self._references)
             raise first
         references = self._references
         task_references = tuple((*task, one.path) for one in references for task in one.tasks)
@@ -237,21 +239,22 @@ class _Compiler:
         parts: list[str | Source] = []
         literal: list[str] = []
         position = 0
-        try:
-            while (start := text.find("{{", position)) >= 0:
-                if start > position and text[start - 1] == "\\":
-                    literal.append(text[position : start - 1] + "{{")
-                    position = start + 2
-                    continue
-                literal.append(text[position:start])
+        while (start := text.find("{{", position)) >= 0:
+            if start > position and text[start - 1] == "\\":
+                literal.append(text[position : start - 1] + "{{")
+                position = start + 2
+                continue
+            literal.append(text[position:start])
+            end = len(text)
+            try:
                 end = _end(text, start + 2, path)
-                source = compile_reference(path, start + 3, text[start + 2 : end])
-                parts += ("".join(literal), source)
-                literal.clear()
-                position = end + 2
-        except ReferenceSyntaxError as error:
-            self._faults.append(error)
-            return None, None
+                parts += ("".join(literal), compile_reference(path, start + 3, text[start + 2 : end]))
+            except ReferenceSyntaxError as error:
+                self._faults.append(error)
+                if len(self._faults) >= _MOST_FAULTS:
+                    break
+            literal.clear()
+            position = end + 2
         literal.append(text[position:])
         parts = [part for part in (*parts, "".join(literal)) if part != ""]
         sources = [part for part in parts if not isinstance(part, str)]

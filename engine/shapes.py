@@ -204,8 +204,8 @@ def _sentence(detail: ErrorDetails, place: Location, block_types: tuple[str, ...
         hint = nearest(str(place[-1]), model.model_fields) or f"; it has {', '.join(model.model_fields)}"
         return f"{owner} has no field {shown(str(place[-1]))}{hint}"
     if kind == "string_pattern_mismatch" and place[-1] == "type":
-        hint = nearest(value, block_types) or "; they are written in capitals, such as HTTP_REQUEST"
-        return f"{shown(value)} is not a block type{hint}"
+        hint = nearest(value, block_types) or ", which is written in capitals, such as HTTP_REQUEST"
+        return f"{shown(value)} is not a block type{hint}; `icefloe blocks` lists them"
     if kind in _EXPECTED:
         return f"must be {_EXPECTED[kind]}, not {_kind(value)}"
     if kind in _SENTENCES:

@@ -20,6 +20,11 @@ def test_what_is_invalid_lists_its_faults_one_per_line() -> None:
         ("MANUAL_APPROVAL", " (did you mean 'manual-approval'?)"),
         ("notfy", " (did you mean 'Notify'?)"),
         ("something-else", ""),
+        ("appr", " (did you mean 'auto-approval'?)"),
+        ("MAN", " (did you mean 'manual-approval'?)"),
+        ("ma", ""),
+        ("manual-ok", " (did you mean 'manual-approval'?)"),
+        ("roval", ""),
         ("manual-approval" * 100, ""),
     ],
 )

@@ -13,9 +13,10 @@ from engine.limits import JSON_DEPTH
 from engine.reading import read_json
 
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | INTEGERS | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    st.none() | st.booleans() | INTEGERS | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
     max_leaves=20,
 )
 
@@ -63,13 +64,23 @@ def test_anything_else_is_refused_with_its_place(data: str | bytes) -> None:
         ('["\\ud800"]', "line 1, column 2: half of a surrogate pair is no character"),
         ('{"\\uDFFF": 1}', "line 1, column 2: half of a surrogate pair is no character"),
         ('["\ud800"]', "line 1, column 3: half of a surrogate pair is no character"),
+        (
+            '{"a":\n "x\\u0000y"}',
+            "line 2, column 2: the character NUL (\\u0000) is refused: much that handles text takes it for its end",
+        ),
+        (
+            '{"\\u0000": 1}',
+            "line 1, column 2: the character NUL (\\u0000) is refused: much that handles text takes it for its end",
+        ),
     ],
 )
 def test_a_refusal_says_what_and_where(data: bytes | str, message: str) -> None:
     assert refusal(data) == message
 
 
-@pytest.mark.parametrize("text", ['"\\ud83d\\ude00"', '"\\\\ud800"', '{"a": [{"a": 1}, {"a": 2}], "b": "\\"a\\": 1"}'])
+@pytest.mark.parametrize(
+    "text", ['"\\ud83d\\ude00"', '"\\\\ud800"', '"\\\\u0000"', '{"a": [{"a": 1}, {"a": 2}], "b": "\\"a\\": 1"}']
+)
 def test_what_only_looks_wrong_is_read(text: str) -> None:
     assert read_json(text, limit=100, what="w.json") == json.loads(text)
 

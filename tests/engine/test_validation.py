@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from engine.documents import Retry
+from engine.references import RUN_FIELDS
 from engine.validation import BlockTypes, Report, check, read_workflow
 from tests.engine.sample_documents import BLOCKS, DESIGN_EXAMPLE, changed, task, workflow
 
@@ -48,11 +49,16 @@ FORM: list[tuple[Any, list[str]]] = [
     (changed(TWO, tasks=[5]), ["dag.tasks[0]: must be an object, not a number"]),
     (
         workflow(task("a", type="noop")),
-        ["dag.tasks[0].type: 'noop' is not a block type (did you mean 'NOOP'?)"],
+        ["dag.tasks[0].type: 'noop' is not a block type (did you mean 'NOOP'?); `icefloe blocks` lists them"],
     ),
     (
         workflow(task("a", type="send mail")),
-        ["dag.tasks[0].type: 'send mail' is not a block type; they are written in capitals, such as HTTP_REQUEST"],
+        [
+            (
+                "dag.tasks[0].type: 'send mail' is not a block type, which is written in capitals, "
+                "such as HTTP_REQUEST; `icefloe blocks` lists them"
+            )
+        ],
     ),
     (
         workflow(task("a", arguments=[{"x": 1}, 5])),
@@ -102,7 +108,15 @@ FORM: list[tuple[Any, list[str]]] = [
 MEANING: list[tuple[Any, list[str]]] = [
     (
         workflow(task("a", type="NOOPE")),
-        ["dag.tasks[0].type: 'NOOPE' is not a block type (did you mean 'NOOP'?)"],
+        ["dag.tasks[0].type: 'NOOPE' is not a block type (did you mean 'NOOP'?); `icefloe blocks` lists them"],
+    ),
+    (
+        workflow(task("a", type="NOTIFY")),
+        ["dag.tasks[0].type: 'NOTIFY' is not a block type (did you mean 'NOTIFICATION'?); `icefloe blocks` lists them"],
+    ),
+    (
+        workflow(task("a", type="APP")),
+        ["dag.tasks[0].type: 'APP' is not a block type (did you mean 'APPROVAL'?); `icefloe blocks` lists them"],
     ),
     (workflow(task("a", type="ASK", arguments={})), ["dag.tasks[0].arguments.who: is required"]),
     (
@@ -300,6 +314,21 @@ def test_all_faults_of_a_document_are_told_at_once_whatever_stage_finds_them() -
         "dag.tasks[2].arguments.y",
         "dag.tasks[3].name",
         "nonsense",
+    ]
+
+
+def test_every_fault_of_a_text_with_many_references_is_told() -> None:
+    text = "{{ run.foo }} {{ run.id }} {{ foo(@) }} {{ env.HOME }} {{ inputs.gone }} {{ tasks.b.status }} {{"
+    assert [
+        sentence.partition("dag.tasks[0].arguments.x: ")[2]
+        for sentence in told(workflow(task("a", arguments={"x": text})))
+    ] == [
+        f"column 4: a run has no 'foo'; it has {', '.join(RUN_FIELDS)}",
+        "column 31: there is no function 'foo' (did you mean 'floor'?)",
+        "column 44: 'env' is none of inputs, tasks, run",
+        r"column 95: '{{' is never closed by '}}'; for the characters themselves write '\{{'",
+        "'gone' is not declared in `inputs`",
+        "'b' is not a task of this workflow",
     ]
 
 

@@ -16,7 +16,7 @@ TWO_FAULTS = {
     },
 }
 FAULTS = (
-    "w.json: error: dag.tasks[0].type: 'NOPE' is not a block type (did you mean 'NOOP'?)\n"
+    "w.json: error: dag.tasks[0].type: 'NOPE' is not a block type (did you mean 'NOOP'?); `icefloe blocks` lists them\n"
     "w.json: error: dag.tasks[1].depends: 'aa' is not a task of this workflow (did you mean 'a'?)\n"
 )
 
