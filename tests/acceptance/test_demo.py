@@ -24,19 +24,9 @@ RUNS: Final = 120
 PATIENCE: Final = 120.0  # seconds; the demo's own limit ends it before
 
 
-# The command itself, with options for the function behind it.
-LAUNCH: Final = """
-import functools, json, pathlib, sys
-from icefloe import demo
-from icefloe.cli import main
-given = {name: pathlib.Path(one) if isinstance(one, str) else one for name, one in json.loads(sys.argv[1]).items()}
-demo.demo = functools.partial(demo.demo, **given)
-sys.exit(main(["demo", *sys.argv[2:]]))
-"""
-
-
 def command(*flags: str, **options: float | Path) -> list[str]:
-    return [sys.executable, "-c", LAUNCH, json.dumps(options, default=str), *flags]
+    given = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    return [sys.executable, "-m", "icefloe", "demo", *flags, *given]
 
 
 def run(*flags: str, **options: float | Path) -> subprocess.CompletedProcess[str]:
@@ -48,9 +38,7 @@ def run(*flags: str, **options: float | Path) -> subprocess.CompletedProcess[str
 @contextmanager
 def running(place: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A demo whose engine is ready, and that engine's process id."""
-    process = subprocess.Popen(
-        command(directory=place), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(command(dir=place), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         ready = next(line for line in process.stdout if "is ready" in line)
@@ -82,7 +70,7 @@ def is_quick(trigger: dict[str, Any]) -> bool:
 
 def test_nothing_is_lost_or_done_twice_when_the_engine_is_killed_half_way(tmp_path: Path) -> None:
     place = tmp_path / "kept"
-    ended = run("--json", limit=RUNS, directory=place)
+    ended = run("--json", limit=RUNS, dir=place)
     assert ended.returncode == 0, ended.stderr
     told = json.loads(ended.stdout)
     assert told["problems"] == []
@@ -105,7 +93,7 @@ def test_nothing_is_lost_or_done_twice_when_the_engine_is_killed_half_way(tmp_pa
 def test_a_run_that_ends_otherwise_than_the_script_has_it_is_told_with_status_1(tmp_path: Path) -> None:
     expected = {"status": "FAILED", "tasks": {"extract": "SUCCESS"}}
     triggers = some(tmp_path / "triggers.jsonl", is_quick, expect=expected)
-    ended = run(triggers=triggers, directory=tmp_path / "place")
+    ended = run(triggers=triggers, dir=tmp_path / "place")
     assert ended.returncode == 1
     assert "(pipeline-handoff, usual): the run is SUCCESS, and should be FAILED" in ended.stderr
     assert "didn't come out as the script has it; see " in ended.stderr
@@ -114,7 +102,7 @@ def test_a_run_that_ends_otherwise_than_the_script_has_it_is_told_with_status_1(
 
 def test_a_demo_that_takes_too_long_says_which_runs_are_stuck_and_why(tmp_path: Path) -> None:
     silent = some(tmp_path / "triggers.jsonl", lambda one: one["scenario"] == "approved", decisions=[])
-    ended = run(triggers=silent, directory=tmp_path / "place", seconds=3)
+    ended = run(triggers=silent, dir=tmp_path / "place", seconds=3)
     assert ended.returncode == 1
     assert ended.stderr.count("manual-approval waits for ") == 3
     assert "error: time is up, and 3 runs of 3 haven't ended; see " in ended.stderr
@@ -153,7 +141,7 @@ def test_a_demo_that_is_interrupted_leaves_neither_an_engine_nor_a_directory(tmp
 def test_what_a_demo_cannot_begin_with_is_named(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "something").touch()
-    ended = run(directory=tmp_path / "full")
+    ended = run(dir=tmp_path / "full")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == f"error: {tmp_path / 'full'} isn't empty, and the demo begins with an empty store\n"
     ended = run(examples=tmp_path / "absent")
@@ -163,6 +151,6 @@ def test_what_a_demo_cannot_begin_with_is_named(tmp_path: Path) -> None:
 
 def test_a_trigger_that_the_store_refuses_ends_the_demo(tmp_path: Path) -> None:
     triggers = some(tmp_path / "triggers.jsonl", is_quick, workflow="pipeline-handof")
-    ended = run(triggers=triggers, directory=tmp_path / "place")
+    ended = run(triggers=triggers, dir=tmp_path / "place")
     assert ended.returncode == 1
     assert "'pipeline-handof' is not a saved workflow (did you mean 'pipeline-handoff'?)" in ended.stderr
