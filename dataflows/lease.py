@@ -23,6 +23,11 @@ MARGIN_SECONDS = 3.0  # a call begins only if the lease lasts this much longer
 log = structlog.get_logger("engine")
 
 
+def kind_of(types: Iterable[str]) -> str:
+    """What the ids of owners begin with whose engines have just these block types, in alphabetical order."""
+    return blake2b(" ".join(types).encode(), digest_size=4).hexdigest() + "-"
+
+
 class Lease:
     """One owner's lease. `types` are the block types that the engine has, `position` how far it has read the feed.
 
@@ -33,7 +38,7 @@ class Lease:
     def __init__(self, store: Store, seconds: float, types: Iterable[str], position: Callable[[], int]) -> None:
         self._store = store
         self._seconds = seconds
-        self._kind = blake2b(" ".join(types).encode(), digest_size=4).hexdigest() + "-"
+        self._kind = kind_of(types)
         self._position = position
         self._margin = min(MARGIN_SECONDS, seconds / 10)
         self._valid_until = 0.0

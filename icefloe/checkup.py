@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import quote, unquote, urlsplit
 
 from blocks.catalogue import Catalogue, CatalogueError
+from dataflows.lease import kind_of
 from dataflows.settings import SettingsError, settings_of_blocks
 from engine.invariants import stuck
 from engine.run import WorkflowRun
@@ -21,12 +22,14 @@ from icefloe.cli.wording import count
 from icefloe.settings import strangers
 from store.open import open_store
 from store.protocol import RunQuery, Store, StoreError
+from store.sqlite.file import reserve_of
 
 Verdict: TypeAlias = Literal["fine", "doubtful", "wrong"]
 
 LIVE: Final = frozenset(RunStatus) - FINAL_RUN
 _PAGE: Final = 100
 _MOST_TOLD: Final = 10
+_UNREAD: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +61,20 @@ def check_up(url: str) -> Iterator[Finding]:
             if url.startswith("sqlite:"):
                 yield from check_file(url)
             yield Finding("store", "fine", f"{store.position():,} changes so far; incarnation {store.incarnation}")
-            engines = check_engines(store)
+            engines = list(check_engines(store, catalogue))
             yield from engines
             yield from check_runs(store, catalogue, alive=bool(engines))
         except StoreError as error:
             yield Finding("store", "wrong", str(error))
 
 
-def check_blocks() -> tuple[Catalogue, list[Finding]]:
-    """Whether the installed blocks can be used, with the settings that they are given."""
+def check_blocks() -> tuple[Catalogue | None, list[Finding]]:
+    """Whether the installed blocks can be used, with the settings that they are given; None if some are broken."""
     try:
         catalogue = Catalogue.load()
     except CatalogueError as error:
         advice = "repair or remove the package that it names; no engine starts before that"
-        return Catalogue({}), [Finding("blocks", "wrong", fault, advice) for fault in error.faults]
+        return None, [Finding("blocks", "wrong", fault, advice) for fault in error.faults]
     try:
         settings_of_blocks(catalogue.values())
     except SettingsError as error:
@@ -84,40 +87,47 @@ def check_blocks() -> tuple[Catalogue, list[Finding]]:
 
 
 def check_file(url: str) -> Iterator[Finding]:
-    """Whether the file of an embedded store is sound."""
+    """Whether the file of an embedded store is sound, and its disk has room."""
     path = Path(unquote(urlsplit(url).path.removeprefix("/")))
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
-            faults = [fault for (fault,) in connection.execute("PRAGMA quick_check(10)") if fault != "ok"]
+            rows = connection.execute(f"PRAGMA quick_check({_MOST_TOLD})").fetchall()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.Error as error:
-        faults, version = [str(error)], 0
-    for fault in faults:
+        rows, version = [(str(error),)], 0
+    faults = [line for (told,) in rows for line in told.splitlines() if line != "ok" and not line.startswith("***")]
+    for fault in faults[:_MOST_TOLD]:
         yield Finding("file", "wrong", f"{path} is damaged: {fault}", "stop the engines and restore a backup")
     if not faults:
         size = path.stat().st_size / 1e6
         yield Finding(
             "file", "fine", f"{path} passes SQLite's quick check: {size:,.1f} MB, version {version} of the tables"
         )
+    if not reserve_of(path).exists():  # whoever opens a store takes it, if there is room
+        sentence = f"the disk of {path} is full: even what is kept in reserve for the last writes was needed"
+        yield Finding("disk", "wrong", sentence, "free some space; engines go on by themselves")
 
 
-def check_engines(store: Store) -> list[Finding]:
-    """Which engines are alive; none if nothing is found."""
-    now, newest = store.now(), store.position()
-    return [
-        Finding(
-            "engines",
-            "fine",
-            f"{owner.id} is alive, with {owner.alive_until - now:.0f} s left of its lease; "
-            f"at its last heartbeat it had read {owner.position:,} of {newest:,} changes",
-        )
-        for owner in store.owners()
-        if owner.alive_until > now
-    ]
+def check_engines(store: Store, catalogue: Catalogue | None) -> Iterator[Finding]:
+    """Which engines are alive; nothing if none is."""
+    now = store.now()
+    for owner in store.owners():
+        if owner.alive_until <= now:
+            continue
+        sentence = f"{owner.id} is alive, with {owner.alive_until - now:.0f} s left of its lease"
+        unread = len(store.changes(owner.position, limit=_UNREAD, excluding=owner.id).changes)
+        if unread:
+            more = " or more" if unread == _UNREAD else ""
+            sentence += f"; a moment ago it had {count(unread, 'change')}{more} of others to read"
+        if catalogue is None or owner.id.startswith(kind_of(catalogue)):
+            yield Finding("engines", "fine", sentence)
+        else:
+            sentence += ", and has other block types installed than this command"
+            yield Finding("engines", "doubtful", sentence, "restart it, so that it has what is installed now")
 
 
-def check_runs(store: Store, catalogue: Catalogue, *, alive: bool) -> Iterator[Finding]:
-    """Every run that isn't done: is it stuck, and is the block type of each of its tasks installed?
+def check_runs(store: Store, catalogue: Catalogue | None, *, alive: bool) -> Iterator[Finding]:
+    """Every run that isn't done: is it stuck, and is the block type of each of its tasks installed (if that is known)?
 
     `alive` says whether an engine is: without one, runs are overdue for no other reason.
     """
@@ -129,10 +139,11 @@ def check_runs(store: Store, catalogue: Catalogue, *, alive: bool) -> Iterator[F
             problems.append(Finding("runs", "wrong", "its document can't be read", "restore a backup", run_id))
             continue
         working += bool(run.ready or run.running) and not run.paused
-        uninstalled.update(
-            {run.plan.tasks[name].spec.type for name, task in run.tasks.items() if task.status not in FINAL_TASK}
-            - catalogue.keys()
-        )
+        if catalogue is not None:
+            uninstalled.update(
+                {run.plan.tasks[name].spec.type for name, task in run.tasks.items() if task.status not in FINAL_TASK}
+                - catalogue.keys()
+            )
         fault = stuck(run, store.now() if alive else None)
         if fault is not None:
             advice = "report this as a bug, with `icefloe show RUN --json`; until then cancel and retry the run"

@@ -18,12 +18,9 @@ def doctor(session: Session) -> None:
         wrong += finding.verdict == "wrong"
         mark, style = _MARKS[finding.verdict]
         subject = f"run {finding.run}: " if finding.run is not None else ""
+        sentence = Text(printable(subject + finding.sentence), style if finding.verdict == "wrong" else "")
         session.terminal.give(finding.document())
-        session.terminal.show(
-            Text.assemble(
-                (mark, style), f" {finding.check:<8} ", (printable(subject + finding.sentence), style if wrong else "")
-            )
-        )
+        session.terminal.show(Text.assemble((mark, style), f" {finding.check:<8} ", sentence))
         if finding.advice:
             session.terminal.show(Text(f"           {printable(finding.advice)}", style="dim"))
     if wrong:

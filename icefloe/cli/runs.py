@@ -1,6 +1,6 @@
 """Commands about runs: start one with `run`, list them with `runs`, look at one with `show`."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +14,7 @@ from engine.statuses import RunStatus
 from icefloe.cli.app import ByOption, RunArgument, Session, TenantOption, acting, command
 from icefloe.cli.drawing import STYLES, draw_run
 from icefloe.cli.failures import CommandError, UsageError
-from icefloe.cli.following import NO_ENGINE, follow, is_engine_alive
+from icefloe.cli.following import NO_ENGINE, follow, hindrance, is_engine_alive
 from icefloe.cli.given import find_run, read_pairs, read_payload, read_since, read_value
 from icefloe.cli.tables import Column
 from icefloe.cli.terminal import Terminal
@@ -158,10 +158,13 @@ def show(
             return
         session.terminal.show(*draw_run(session.terminal.out, found, store.now(), types, store.journal(found.id)))
         session.terminal.give(_document(store, found, types))
+        hindered = hindrance(store, found, types) if found.ready and not found.paused else None
+        if hindered is not None:
+            session.terminal.remark(hindered)
 
 
 def _wait(
-    terminal: Terminal, store: Store, run: WorkflowRun, types: Container[str] | None, timeout: str | None = None
+    terminal: Terminal, store: Store, run: WorkflowRun, types: Catalogue | None, timeout: str | None = None
 ) -> None:
     """Show how a run goes on until it has ended, and how.
 
@@ -182,7 +185,7 @@ def _wait(
     terminal.show(Text.assemble("ended ", (ended.status, STYLES[ended.status]), f" after {_took(ended)}"))
 
 
-def _installed_types() -> Container[str] | None:
+def _installed_types() -> Catalogue | None:
     """The block types that there are; a package that is broken mustn't keep anybody from looking at runs."""
     try:
         return Catalogue.load()
@@ -196,7 +199,7 @@ def _tell_started(terminal: Terminal, run: WorkflowRun, *, is_new: bool) -> None
     terminal.show(Text.assemble("run ", (printable(run.id), "bold"), what, tail))
 
 
-def _document(store: Store, run: WorkflowRun, types: Container[str] | None) -> dict[str, Any]:
+def _document(store: Store, run: WorkflowRun, types: Catalogue | None) -> dict[str, Any]:
     """A run as programs see it: its document, with what it waits for."""
     journal = store.journal(run.id)
     waiting = [one.document() for one in explain(run, store.now(), types, journal)]

@@ -35,6 +35,11 @@ _LOG_BYTES_KEPT: Final = 64 * 1024 * 1024
 _log = structlog.get_logger(__name__)
 
 
+def reserve_of(path: Path) -> Path:
+    """The file beside a store's that keeps some space; while it is missing, the disk is full."""
+    return path.with_name(path.name + ".reserve")
+
+
 class Database:
     """An open file. `lock` guards the writing connection: who holds it sees no writes of other threads.
 
@@ -48,7 +53,7 @@ class Database:
         self._reader_lock = RLock()
         self._durable: bool | None = None
         self._busy_seconds = busy_seconds
-        self._reserve = path.with_name(path.name + ".reserve")
+        self._reserve = reserve_of(path)
         _see_to_place(path, create=create)
         with self._explained():
             self._writer = self._connect("rwc" if create else "rw", _WRITER_PAGES)

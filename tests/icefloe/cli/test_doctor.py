@@ -1,10 +1,15 @@
 """`doctor`: what it finds in a store in which all is well, and in those in which something isn't."""
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 
 import pytest
 
+from blocks.catalogue import Catalogue, CatalogueError
+from dataflows.lease import kind_of
+from store.protocol import Store
+from store.sqlite.file import Database
 from tests.icefloe.cli.desk import Desk
 
 
@@ -35,12 +40,57 @@ def test_all_is_well_though_no_engine_runs_while_a_person_is_waited_for(used: De
     assert ended.err == ""
 
 
+@contextmanager
+def engine(desk: Desk, types: Iterable[str]) -> Iterator[Store]:
+    """An engine with these block types that lives and does nothing; its store."""
+    store, owner = desk.store(), kind_of(types) + "1"
+    store.register(owner, 30)
+    try:
+        yield store
+    finally:
+        store.leave(owner, 0)
+        store.close()
+
+
 def test_a_living_engine_is_named(used: Desk) -> None:
-    store = used.store()
-    store.register("engine-1", 30)
-    assert any(check == "engines" and "engine-1 is alive" in words for check, words in findings(used, "fine"))
-    store.leave("engine-1", 0)
-    store.close()
+    types = Catalogue.load()
+    with engine(used, types) as store:
+        store.beat(kind_of(types) + "1", 30, store.position())
+        ((_, sentence),) = [one for one in findings(used, "fine") if one[0] == "engines"]
+        assert sentence == f"{kind_of(types)}1 is alive, with 30 s left of its lease"
+
+
+def test_an_engine_that_hasnt_read_what_others_wrote_is_behind(used: Desk) -> None:
+    with engine(used, Catalogue.load()):
+        used("cancel", "run-1")
+        assert any(
+            "30 s left of its lease; a moment ago it had 7 changes of others to read" in words
+            for _, words in findings(used, "fine")
+        )
+
+
+def test_an_engine_with_other_block_types_is_told_from_the_others(used: Desk) -> None:
+    with engine(used, ["NOOP"]):
+        ((check, sentence),) = findings(used, "doubtful")
+    assert check == "engines"
+    assert sentence.startswith(f"{kind_of(['NOOP'])}1 is alive, ")
+    assert sentence.endswith(", and has other block types installed than this command")
+
+
+def test_a_full_disk_is_wrong(used: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    (used.folder / "store/icefloe.db.reserve").unlink()
+    monkeypatch.setattr(Database, "keep_reserve", lambda _: None)
+    ((check, sentence),) = findings(used, "wrong")
+    assert check == "disk"
+    assert sentence.startswith("the disk of store/icefloe.db is full")
+
+
+def test_of_a_broken_package_nothing_but_that_is_said(used: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> Catalogue:
+        raise CatalogueError(["'x:y' of broken 1.0 can't be imported: ImportError: no"])
+
+    monkeypatch.setattr(Catalogue, "load", broken)
+    assert findings(used, "wrong") == [("blocks", "'x:y' of broken 1.0 can't be imported: ImportError: no")]
 
 
 def test_work_without_an_engine_is_wrong(used: Desk) -> None:
@@ -96,6 +146,7 @@ def test_a_damaged_file_is_wrong(used: Desk) -> None:
     ended = used("doctor")
     assert ended.status == 1
     assert "✗ file     store/icefloe.db is damaged: " in ended.out
+    assert "\\n" not in ended.out
     assert "stop the engines and restore a backup" in ended.out
 
 

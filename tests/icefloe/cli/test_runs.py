@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from blocks.catalogue import Catalogue, CatalogueError
+from dataflows.lease import kind_of
+from icefloe.cli import following
 from icefloe.cli.following import NO_ENGINE
 from store.protocol import NewRun
 from tests.icefloe.cli.desk import INPUTS, Desk
@@ -362,6 +364,27 @@ def test_a_broken_package_keeps_nobody_from_looking(saved: Desk, monkeypatch: py
     assert saved("show", "r-1").status == 0
     refused = saved("validate", "change-owner.json")
     assert refused.err == "error: installed blocks: 'x:y' of broken 1.0 can't be imported: ImportError: no\n"
+
+
+def test_a_task_that_no_engine_calls_is_told_if_one_has_other_block_types(
+    saved: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved.start("r-1")
+    assert saved("show", "r-1").err == ""  # it waits for a person
+    saved("approve", "r-1", "ask", "--as", "olga")
+    assert saved("show", "r-1").err == ALONE
+    store, owner = saved.store(), kind_of(["NOOP"]) + "1"
+    store.register(owner, 30)
+    assert saved("show", "r-1").err == ""  # it may still come to it
+    monkeypatch.setattr(following, "OVERLOOKED_SECONDS", 0)
+    told = f"no engine calls ask, and {owner} has other block types installed than this command: restart it\n"
+    assert saved("show", "r-1").err == told
+    waited = saved(
+        "run", "change-owner", "--inputs", INPUTS, "--id", "r-1", "--as", "ada", "--wait", "--timeout", "9ms"
+    )
+    assert waited.err.startswith(told)
+    store.leave(owner, 0)
+    store.close()
 
 
 def test_a_store_that_is_not_there_is_told(desk: Desk) -> None:
