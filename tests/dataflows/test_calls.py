@@ -10,6 +10,8 @@ from dataflows.calls import Calls
 from engine.transitions import (
     RunCancelled,
     RunRetried,
+    Signal,
+    SignalReceived,
     TaskFailed,
     TaskReleased,
     TaskSkipped,
@@ -169,6 +171,14 @@ def test_time_is_counted_from_when_the_call_begins(rig: Rig, monkeypatch: pytest
     later(monkeypatch, 61)
     rig.shell.calls.overdue()
     assert rig.shell.calls.ended(0) == []
+
+
+def test_only_attempts_have_a_timeout_and_not_the_processing_of_a_signal(rig: Rig) -> None:
+    rig.start("r", task("a", type="APPROVAL", arguments={"approvers": ["olga"]}, timeout="1m"))
+    assert rig.begin("r", "a").timeout == 60
+    rig.record(rig.ended())
+    rig.do("r", SignalReceived("a", Signal("s", 1, "olga", {"decision": "approve"})))
+    assert rig.begin("r", "a").timeout is None
 
 
 def test_the_deadlines_of_calls_that_have_ended_are_not_kept_for_ever(rig: Rig) -> None:

@@ -137,6 +137,13 @@ def test_a_task_that_may_have_killed_engines_is_called_alone(rig: Rig) -> None:
     assert rig.shell.released() == ["s"]
 
 
+def test_what_is_being_called_for_a_run_that_was_cancelled_ends(rig: Rig, orchestrator: Orchestrator) -> None:
+    rig.start("r", task("a", type="HOLD"))
+    call = rig.begin("r", "a")
+    orchestrator.on_batch([News(rig.do("r", RunCancelled()))])
+    assert rig.ended().call is call
+
+
 # Orphans.
 
 

@@ -68,6 +68,18 @@ def test_who_comes_later_does_not_overtake_those_who_wait() -> None:
     assert slots.released() == ["b"]
 
 
+def test_a_turn_is_good_for_one_slot() -> None:
+    slots = Slots({"T": 2})
+    assert slots.take("T", "x", "default")
+    assert slots.take("T", "y", "default")
+    waiting(slots, "default", "a", "b")
+    slots.give("T")
+    assert slots.released() == ["a"]
+    slots.give("T")
+    assert slots.take("T", "a", "default")
+    waiting(slots, "default", "a")
+
+
 def test_a_turn_that_is_not_used_passes_to_the_next_one() -> None:
     slots = full()
     waiting(slots, "default", "a", "b")

@@ -250,6 +250,18 @@ def test_a_store_that_is_away_is_left_alone_for_a_moment(
     assert ids(polled(polls, moment)) == ["r"]
 
 
+def test_what_others_wrote_is_news_although_the_first_read_of_it_fails(
+    rig: Rig, moment: Moment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = source(rig, Changes)
+    polled(changes, moment)
+    rig.start("r", "a")
+    with monkeypatch.context() as trouble:
+        trouble.setattr(rig.shell.store, "changes", refuse)
+        assert polled(changes, moment) == []
+    assert ids(polled(changes, moment)) == ["r"]
+
+
 # The end.
 
 
