@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -104,11 +104,16 @@ class Scene:
         return [f"{number} {status}" for status, number in counts.items() if status not in FINAL_RUN]
 
     def await_end(self, ids: Collection[str] | None = None, within: float = PATIENCE) -> None:
-        """Wait until all runs (or these) have ended: sooner than a forgotten run would be looked at again."""
-        try:
-            until(lambda: not self.unfinished(ids), "all runs have ended", within)
-        except AssertionError as error:
-            raise AssertionError(f"{error}; still: {self.unfinished(ids)[:10]}") from None
+        """Wait until all runs (or these) have ended.
+
+        Something must happen all the while, sooner than a run that was forgotten would be looked at again.
+        """
+        position = -1
+        while self.unfinished(ids) and position != self.store.position():
+            position = self.store.position()
+            with suppress(AssertionError):
+                until(lambda: not self.unfinished(ids), "all runs have ended", within)
+        assert not self.unfinished(ids), f"nothing happened for {within:g} s; still: {self.unfinished(ids)[:10]}"
 
     def await_effects(self, number: int) -> None:
         """Wait until the ledger has so many lines."""
