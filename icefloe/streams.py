@@ -1,7 +1,28 @@
-"""Streams that can't fail: what is said aside, in logs and remarks, must never end what it is said about."""
+"""Streams for words: those that can't fail, and those to terminals that know fewer characters than we use.
 
+What is said aside, in logs and remarks, must never end what it is said about.
+"""
+
+import codecs
 from contextlib import suppress
-from typing import Any, TextIO, cast
+from typing import Any, Final, TextIO, cast
+
+PLAINLY: Final = "icefloe.plainly"
+"""How to write characters that an encoding hasn't: our own marks as others of one column, the rest as escapes."""
+
+_PLAIN: Final = {
+    "✓": "+", "✗": "x", "○": "o", "●": "*", "◐": "=", "↷": ">", "·": "-", "…": "~",
+}  # fmt: skip
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)  # noqa: S101 - it is for streams that are written to
+    lacking = error.object[error.start : error.end]
+    plain = (_PLAIN.get(one) or one.encode("ascii", "backslashreplace").decode() for one in lacking)
+    return "".join(plain), error.end
+
+
+codecs.register_error(PLAINLY, _plainly)
 
 
 class _Unfailing:

@@ -27,6 +27,8 @@ def open_store(url: str, *, create: bool = True) -> Store:
             return SqliteStore(Path(path), create=create)
         case "mongodb" | "mongodb+srv":
             raise StoreError(f"the MongoDB store is not in this version of Icefloe; use {_FORMS}")
+        case "" if not parts.netloc:
+            raise StoreError(f"{url!r} is not the URL of a store; use {_FORMS}")
         case _:
             # Not the whole of it: it may hold a password.
             raise StoreError(f"{parts.scheme or 'this'!r} is not a kind of store; use {_FORMS}")

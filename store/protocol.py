@@ -108,13 +108,17 @@ class Owner(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RunQuery:
-    """Which runs to find, newest first. All that is given must hold; `inputs` are top-level values to be equal."""
+    """Which runs to find, newest first. All that is given must hold.
+
+    `inputs` are top-level values to be equal; those of `inputs_any` must be equal to one of the values given.
+    """
 
     tenant: str = "default"
     workflow: str | None = None
     statuses: frozenset[RunStatus] = frozenset()
     requested_by: str | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    inputs_any: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     created_after: float | None = None
     created_before: float | None = None
     limit: int = 100

@@ -6,7 +6,6 @@
 becomes `icefloe show RUN [--store URL] [--json]`, in the part "Runs" of the help.
 """
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,23 +89,22 @@ def acting(name: str | None) -> str:
     return name
 
 
-def _show_version(wanted: bool) -> None:  # noqa: FBT001 - as typer calls it
-    if wanted:
-        sys.stdout.write(f"icefloe {metadata.version('icefloe')}\n")
-        raise typer.Exit
-
-
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _common(
     context: typer.Context,
     *,
     store: StoreOption = None,
     json: JsonOption = False,
-    _version: Annotated[
-        bool, typer.Option("--version", help="Show the version", callback=_show_version, is_eager=True)
-    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version")] = False,
 ) -> None:
     """Virtual workflows: JSON documents, all executed by one frozen dataflow."""
+    if version:
+        terminal, number = Terminal(json=json), metadata.version("icefloe")
+        terminal.give({"version": number})
+        terminal.show(f"icefloe {number}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        raise UsageError("which command? (see icefloe --help)")
     context.obj = (store, json)
 
 

@@ -14,6 +14,7 @@ from icefloe.cli import blocks, controls, decisions, definitions, doctor, engine
 from icefloe.cli.app import app
 from icefloe.cli.failures import INTERRUPTED, UNREAD, CommandError, UsageError, explained
 from icefloe.cli.terminal import Terminal
+from icefloe.streams import PLAINLY
 
 _GROUPS = (definitions, blocks, runs, controls, decisions, engine, doctor)  # in the order of the help
 
@@ -62,9 +63,10 @@ def _see_to_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # whoever started us closed it; no file of ours may take its place
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - for as long as the process lives
+    ascii_only = os.environ.get("LC_ALL") in {"C", "POSIX"} and "PYTHONIOENCODING" not in os.environ
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal may not know a character
+            stream.reconfigure(encoding="ascii" if ascii_only else None, errors=PLAINLY)
 
 
 def _forget(stream: TextIO) -> None:

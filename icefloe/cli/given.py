@@ -1,7 +1,9 @@
 """What people give to commands, read and checked: files, JSON, `key=value`, moments, and runs by a part of their id."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -19,35 +21,42 @@ _CANDIDATES_SHOWN = 5
 
 
 def read_file(path: str, most: int) -> bytes:
-    """The content of a file, or of standard input for `-`; of one that is too long, one byte more than `most`.
+    """The content of a file of at most `most` bytes, or of standard input for `-`.
 
     Raises:
-        Invalid: it can't be read.
+        Invalid: it can't be read, is empty, or too long.
     """
     try:
         if path == "-":
-            return sys.stdin.buffer.read(most + 1)
-        with Path(path).open("rb") as file:
-            return file.read(most + 1)
+            content = sys.stdin.buffer.read(most + 1)
+        else:
+            with Path(path).open("rb") as file:
+                content = file.read(most + 1)
     except IsADirectoryError:
         raise Invalid(Fault("", "is a directory; name the files in it")) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise Invalid(Fault("", f"can't be read: {reason}")) from None
+    if not content:
+        raise Invalid(Fault("", "is empty"))
+    if len(content) > most:
+        raise Invalid(Fault("", f"is larger than {most:,} bytes, which is the most that is allowed"))
+    return content
 
 
 def read_payload(text: str, option: str) -> Any:
     """The JSON value of an option: as it stands, or from the file that `@FILE` names (`@-`: standard input).
 
     Raises:
-        Invalid: the file can't be read, or it is no JSON; with line and column.
+        UsageError: the file can't be read, or it is no JSON; with line and column.
     """
-    if not text.startswith("@"):
-        return read_json(text, limit=PAYLOAD_BYTES, what=option)
     try:
+        if not text.startswith("@"):
+            return read_json(text, limit=PAYLOAD_BYTES, what="")
+        option = f"{option} {text}"
         return read_json(read_file(text[1:], PAYLOAD_BYTES), limit=PAYLOAD_BYTES, what="")
     except Invalid as invalid:
-        raise Invalid(*(Fault(f"{option} {text}", str(fault)) for fault in invalid.faults)) from None
+        raise UsageError(f"{option}: {'; '.join(map(str, invalid.faults))}") from None
 
 
 def read_pairs(pairs: Iterable[str], option: str) -> dict[str, str]:
@@ -67,31 +76,33 @@ def read_pairs(pairs: Iterable[str], option: str) -> dict[str, str]:
     return read
 
 
-def read_value(text: str) -> Any:
-    """A JSON value, or else the text itself: `90` is a number, `high` a string."""
+def read_values(text: str) -> tuple[Any, ...]:
+    """What a text may mean: itself, or a JSON value. `90` is a number or a text, `"90"` and `high` only a text."""
     try:
-        return read_json(text, limit=PAYLOAD_BYTES, what="")
+        value = read_json(text, limit=PAYLOAD_BYTES, what="")
     except Invalid:
-        return text
+        return (text,)
+    return (value,) if isinstance(value, str) else (value, text)
 
 
 def read_since(text: str, now: float) -> float:
-    """Unix time of a moment, or of as long ago as a duration says.
+    """Unix time of a moment, of the beginning of a day here, or of as long ago as a duration says.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: it is none of these.
     """
-    try:
-        return now - parse_duration(text)
-    except ValueError:
-        pass
-    try:
-        return parse_moment(text)
-    except ValueError:
-        raise UsageError(
-            f"--since: {text!r} is neither a length of time, such as '2h' or '7d', nor a moment, such as "
-            "'2026-11-22T16:00:00Z'"
-        ) from None
+    readers: tuple[Callable[[str], float], ...] = (lambda length: now - parse_duration(length), parse_moment, _midnight)
+    for read in readers:
+        with suppress(ValueError, OverflowError):
+            return read(text)
+    raise UsageError(
+        f"--since: {text!r} is neither a length of time, such as '2h' or '7d', nor a day or a moment, such as "
+        "'2026-11-22' or '2026-11-22T16:00:00Z'"
+    )
+
+
+def _midnight(day: str) -> float:
+    return datetime.combine(date.fromisoformat(day), time()).astimezone().timestamp()
 
 
 def find_run(store: Store, name: str) -> WorkflowRun:
@@ -104,8 +115,10 @@ def find_run(store: Store, name: str) -> WorkflowRun:
     if found is not None:
         return found
     ids = _ids_beginning(store, name) if len(name) >= SHORTEST_PREFIX else []
-    run = store.load(ids).get(ids[0]) if len(ids) == 1 else None
-    if run is not None:
+    if len(ids) == 1:
+        run = store.load(ids).get(ids[0])
+        if run is None:
+            raise CommandError("UNREADABLE_RUN", f"the document of run {ids[0]} can't be read: see `icefloe doctor`")
         return run
     if ids:
         shown = ", ".join(ids[:_CANDIDATES_SHOWN]) + (", …" if len(ids) > _CANDIDATES_SHOWN else "")

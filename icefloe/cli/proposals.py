@@ -14,6 +14,9 @@ from icefloe.cli.given import find_run
 from icefloe.cli.wording import printable
 from store.protocol import Proposal
 
+SO_ALREADY = {"ALREADY_PAUSED": "is paused already", "NOT_PAUSED": "is not paused"}
+"""Refusals of what is so without it: whoever asks for that twice is as content as who asks once."""
+
 
 def propose(
     session: Session,
@@ -34,11 +37,11 @@ def propose(
         found = find_run(store, run)
         transition = transition_for(found, who)
         outcome = store.apply([Proposal(found.id, transition, who)])[0].outcome
-        if isinstance(outcome, Rejected):
+        if isinstance(outcome, Rejected) and outcome.code not in SO_ALREADY:
             hint = " (use --as NAME to act as somebody else)" if outcome.code == "NOT_ALLOWED" else ""
             raise CommandError(outcome.code, outcome.reason + hint)
         task = getattr(transition, "task", None)
-        said_before = isinstance(outcome, Duplicate)
+        said_before = isinstance(outcome, Duplicate | Rejected)
         document = {"run": found.id, "task": task, "recorded": not said_before, "by": who}
         if isinstance(outcome, JournalEntry):
             document["revision"] = outcome.revision
@@ -47,9 +50,13 @@ def propose(
             f"{printable(task)} of " if task is not None else "", "run ", (printable(found.id), "bold")
         )
         session.terminal.show(
-            Text.assemble(what, f" was {done} before; nothing has changed")
+            Text.assemble(what, f" {_already(outcome, done)}; nothing has changed")
             if said_before
             else Text.assemble(f"{done} ", what, f", as {printable(who)}")
         )
         if not isinstance(transition, RunCancelled | RunPaused) and not is_engine_alive(store):
             session.terminal.remark(NO_ENGINE)
+
+
+def _already(outcome: object, done: str) -> str:
+    return SO_ALREADY[outcome.code] if isinstance(outcome, Rejected) else f"was {done} before"

@@ -15,7 +15,7 @@ from icefloe.cli.app import ByOption, RunArgument, Session, TenantOption, acting
 from icefloe.cli.drawing import STYLES, draw_run
 from icefloe.cli.failures import CommandError, UsageError
 from icefloe.cli.following import NO_ENGINE, follow, hindrance, is_engine_alive
-from icefloe.cli.given import find_run, read_pairs, read_payload, read_since, read_value
+from icefloe.cli.given import find_run, read_pairs, read_payload, read_since, read_values
 from icefloe.cli.tables import Column
 from icefloe.cli.terminal import Terminal
 from icefloe.cli.wording import age, printable, span
@@ -59,7 +59,7 @@ def run(  # noqa: PLR0913 - a command's options
     _check_timeout(timeout, wait=wait)
     given = read_payload(inputs, "--inputs")
     if not isinstance(given, dict):
-        raise CommandError("INVALID", f"--inputs: a run's inputs are a JSON object, not {_kind(given)}")
+        raise UsageError(f"--inputs: a run's inputs are a JSON object, not {_kind(given)}")
     request = NewRun(
         id=new_id() if id_ is None else id_,
         workflow=workflow,
@@ -101,9 +101,15 @@ def runs(  # noqa: PLR0913 - a command's options
     by: Annotated[str | None, typer.Option(metavar="NAME", help="Only runs that this person asked for")] = None,
     input_: Annotated[
         list[str] | None,
-        typer.Option("--input", metavar="KEY=VALUE", help="Only runs with this input; may be repeated"),
+        typer.Option(
+            "--input",
+            metavar="KEY=VALUE",
+            help="Only runs with this input, such as nr=1 (number or text) or nr='\"1\"' (only text); may be repeated",
+        ),
     ] = None,
-    since: Annotated[str | None, typer.Option(metavar="WHEN", help="Only runs since then: 2h, 7d, or a moment")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Only runs since then: 2h, 7d, a day, a moment")
+    ] = None,
     tenant: TenantOption = "default",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most")] = 50,
     cursor: Annotated[
@@ -118,7 +124,7 @@ def runs(  # noqa: PLR0913 - a command's options
             workflow=workflow,
             statuses=frozenset(status or ()),
             requested_by=by,
-            inputs={key: read_value(value) for key, value in read_pairs(input_ or (), "--input").items()},
+            inputs_any={key: read_values(value) for key, value in read_pairs(input_ or (), "--input").items()},
             created_after=None if since is None else read_since(since, now),
             limit=limit,
             cursor=cursor,

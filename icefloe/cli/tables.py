@@ -10,6 +10,7 @@ from icefloe.cli.wording import printable
 
 _GAP: Final = "  "
 _NARROWEST: Final = 6
+_WIDEST: Final = 300
 
 
 class Column(NamedTuple):
@@ -25,6 +26,7 @@ def lines_of(columns: Sequence[Column], rows: Iterable[Sequence[Text | str]], ro
     cells = [[Text(printable(one)) if isinstance(one, str) else one for one in row] for row in rows]
     kept = [index for index in range(len(columns)) if any(row[index].plain for row in cells)]
     widths = {index: max(len(columns[index].heading), *(row[index].cell_len for row in cells)) for index in kept}
+    widths |= {index: min(width, _WIDEST) for index, width in widths.items() if columns[index].elastic}
     surplus = sum(widths.values()) + len(_GAP) * (len(kept) - 1) - room
     while surplus > 0:
         widest = max((index for index in kept if columns[index].elastic), key=widths.__getitem__, default=None)

@@ -4,6 +4,7 @@ With `--json` standard output has nothing but JSON, one value a line, all ASCII:
 """
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
@@ -17,7 +18,7 @@ from icefloe.cli.tables import Column, lines_of
 from icefloe.cli.wording import printable
 from icefloe.streams import unfailing
 
-_UNBOUNDED = 100_000  # columns of what nobody watches: a pipe gets whole lines
+_UNBOUNDED = 100_000  # columns of what nobody watches: a pipe gets whole lines, unless COLUMNS says how long ones
 
 
 class Terminal:
@@ -81,9 +82,8 @@ class _Console(Console):
 
 
 def _console(stream: TextIO) -> Console:
-    return _Console(
-        file=stream, width=None if stream.isatty() else _UNBOUNDED, highlight=False, markup=False, emoji=False
-    )
+    narrow = stream.isatty() or os.environ.get("COLUMNS", "").isdecimal()
+    return _Console(file=stream, width=None if narrow else _UNBOUNDED, highlight=False, markup=False, emoji=False)
 
 
 def _write_line(stream: TextIO, document: Any) -> None:

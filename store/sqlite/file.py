@@ -177,9 +177,11 @@ def _see_to_place(path: Path, *, create: bool) -> None:
     try:
         if create:
             path.parent.mkdir(parents=True, exist_ok=True)
-        there = path.exists()
+        there, is_directory = path.exists(), path.is_dir()
     except OSError as error:
         raise StoreError(f"{path} is out of reach ({error.strerror}): check the path and who may enter it") from error
+    if is_directory:
+        raise StoreError(f"{path} is a directory: name a file in ICEFLOE_STORE, such as sqlite:///{path}/icefloe.db")
     if not there and not create:
         raise StoreError(f"there is no store at {path}: start an engine first, or name another file in ICEFLOE_STORE")
     if there and not os.access(path, os.W_OK, effective_ids=True):  # SQLite would open it, and only read

@@ -30,14 +30,16 @@ _CONDITIONS: Final = {
 
 
 def prepare_reads(connection: sqlite3.Connection) -> None:
-    """Let SQL ask `holds(inputs, wanted)`: whether an object has all members of another one, with equal values."""
+    """Let SQL ask `holds(inputs, wanted)`: of members and values, whether an object has each with one of its values."""
     connection.create_function("holds", 2, _holds, deterministic=True)
 
 
 def _holds(inputs: str, wanted: str) -> bool:
     """As JSON has it: 1, true and "1" are three values."""
-    have, want = orjson.loads(inputs), orjson.loads(wanted)
-    return all(name in have and _canonical(have[name]) == _canonical(value) for name, value in want.items())
+    have = orjson.loads(inputs)
+    return all(
+        name in have and _canonical(have[name]) in map(_canonical, values) for name, values in orjson.loads(wanted)
+    )
 
 
 def _canonical(value: object) -> bytes:
@@ -112,13 +114,14 @@ def _select(connection: sqlite3.Connection, parameters: dict[str, Any], limit: i
 
 def _parameters(query: RunQuery) -> dict[str, Any]:
     at, number = (None, None) if query.cursor is None else _place(query.cursor)
+    inputs = [*((name, [value]) for name, value in query.inputs.items()), *query.inputs_any.items()]
     return {
         "tenant": query.tenant,
         "workflow": query.workflow,
         "requested_by": query.requested_by,
         "created_after": query.created_after,
         "created_before": query.created_before,
-        "inputs": dumps(dict(query.inputs)) if query.inputs else None,
+        "inputs": dumps(inputs) if inputs else None,
         "cursor_at": at,
         "cursor_number": number,
     }

@@ -30,8 +30,9 @@ def test_any_file_name_can_be_written_in_a_url(tmp_path: Path, name: str) -> Non
     [
         ("mongodb://db/icefloe", "the MongoDB store is not in this version"),
         ("postgres://olga:secret@db/x", "'postgres' is not a kind of store"),
-        ("icefloe.db", "'this' is not a kind of store"),
-        ("", "'this' is not a kind of store"),
+        ("icefloe.db", "'icefloe.db' is not the URL of a store"),
+        ("", "'' is not the URL of a store"),
+        ("//olga:secret@db/x", "'this' is not a kind of store"),
         ("sqlite://", "doesn't name a file"),
         ("sqlite:///", "doesn't name a file"),
         ("sqlite://icefloe.db", "doesn't name a file"),

@@ -93,6 +93,15 @@ def test_inputs_are_compared_as_json_values(player: Player, inputs: dict[str, ob
     assert found(player.store, inputs=inputs) == expected
 
 
+def test_inputs_may_be_equal_to_one_of_several_values(player: Player) -> None:
+    player.start("number", {"n": 1, "m": 2})
+    player.start("text", {"n": "1", "m": 2})
+    player.start("other", {"n": 3, "m": 2})
+    assert found(player.store, inputs_any={"n": (1, "1")}) == ["text", "number"]
+    assert found(player.store, inputs_any={"n": (1, "1"), "m": (2,)}, inputs={"n": 1}) == ["number"]
+    assert found(player.store, inputs_any={"n": ()}) == []
+
+
 def test_pages_have_every_run_once_even_if_all_began_at_the_same_time(player: Player) -> None:
     for number in range(23):
         player.start(f"r{number}")

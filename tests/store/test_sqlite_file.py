@@ -197,7 +197,7 @@ def test_a_path_through_a_file_is_out_of_reach(tmp_path: Path) -> None:
 
 
 def test_a_directory_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="can't be opened"):
+    with pytest.raises(StoreError, match="is a directory: name a file"):
         SqliteStore(tmp_path)
 
 

@@ -12,6 +12,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ICEFLOE_STORE", URL)
     monkeypatch.setenv("LOGNAME", "lena")
+    for name in ("LC_ALL", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
 
     def read() -> tuple[str, str]:
         captured = capfd.readouterr()

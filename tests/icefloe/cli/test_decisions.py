@@ -80,8 +80,6 @@ def test_a_decision_sent_again_with_the_same_key_counts_once(asked: Desk) -> Non
         (["reject", "run-1", "done", "--as", "olga"], "'done' is no APPROVAL but of type NOOP"),
         (["signal", "run-1", "check", "--data", "1"], "'check' has already ended: SUCCESS"),
         (["approve", "run-2", "ask"], "there is no run 'run-2': `icefloe runs` lists what there is"),
-        (["signal", "run-1", "ask", "--data", "{"], "--data: line 1, column 2: not JSON"),
-        (["resume", "run-1"], "the run is not paused"),
         (["retry", "run-1"], "only a failed or cancelled run can be retried; this one is WAITING"),
     ],
 )
@@ -92,6 +90,12 @@ def test_what_is_refused_leaves_the_run_unchanged(asked: Desk, arguments: list[s
     assert ended.err.startswith(f"error: {sentence}")
     assert len(ended.err.splitlines()) == 1
     assert asked.load() == before
+
+
+def test_data_that_is_no_json_is_wrong_usage(asked: Desk) -> None:
+    ended = asked("signal", "run-1", "ask", "--data", "{")
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith("error: --data: line 1, column 2: not JSON")
 
 
 def test_a_second_decision_is_refused(asked: Desk) -> None:
@@ -125,15 +129,18 @@ def test_a_signal_carries_any_json_that_fits(desk: Desk) -> None:
 def test_a_run_is_paused_and_resumed(asked: Desk) -> None:
     assert asked("pause", "run-1", "--as", "ada") == (0, "paused run run-1, as ada\n", "")
     assert asked.load().paused
-    assert asked("pause", "run-1").err == "error: the run is paused already\n"
+    assert asked("pause", "run-1") == (0, "run run-1 is paused already; nothing has changed\n", "")
+    assert asked("pause", "run-1", "--as", "ada", "--json").lines == [{"run": "run-1", "recorded": False, "by": "ada"}]
     assert "  paused     the run was paused by ada; nothing new begins" in asked("show", "run-1").out
     assert asked("resume", "run-1", "--as", "ada").out == "resumed run run-1, as ada\n"
     assert not asked.load().paused
+    again = asked("resume", "run-1")
+    assert (again.status, again.out) == (0, "run run-1 is not paused; nothing has changed\n")
 
 
 def test_a_run_is_cancelled_and_retried(asked: Desk) -> None:
     assert asked("cancel", "run-1", "--reason", "a slip", "--as", "ada").out == "cancelled run run-1, as ada\n"
-    assert asked("cancel", "run-1").out == "run run-1 was cancelled before; nothing has changed\n"
+    assert asked("cancel", "run-1") == (0, "run run-1 was cancelled before; nothing has changed\n", "")
     assert "  because    the run was cancelled by ada\n" in asked("show", "run-1").out
     assert asked("retry", "run-1", "--as", "ada").out == "retried run run-1, as ada\n"
     run = asked.load()

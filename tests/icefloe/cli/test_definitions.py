@@ -59,7 +59,7 @@ def test_a_program_gets_an_object_a_file(desk: Desk) -> None:
         ('{"name": "a",\n "name": "b"}', "line 2, column 2: the key 'name' is given twice"),
         ('{"name": NaN}', "line 1, column 10: 'NaN' is no JSON number"),
         ("[" * 100_000, "line 1, column 65: nested deeper than 64"),
-        (" " * (1024 * 1024 + 1), "is 1,048,577 bytes, at most 1,048,576 are allowed"),
+        (" " * (1024 * 1024 + 1), "is larger than 1,048,576 bytes, which is the most that is allowed"),
     ],
 )
 def test_what_is_no_json_is_told_with_line_and_column(desk: Desk, content: str, sentence: str) -> None:

@@ -45,6 +45,10 @@ def test_no_arguments_show_the_help(desk: Desk) -> None:
 
 def test_the_version_is_shown(desk: Desk) -> None:
     assert desk("--version").out.startswith("icefloe 0.")
+    for arguments in (("--version", "--json"), ("--json", "--version")):
+        ((number,),) = (line.values() for line in desk(*arguments).lines)
+        assert desk("--version").out == f"icefloe {number}\n"
+    assert desk("--json").error["message"] == "which command? (see icefloe --help)"
 
 
 @pytest.mark.parametrize(
@@ -197,9 +201,11 @@ def test_closed_streams_are_no_error(tmp_path: Path, closed: str) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-def test_a_terminal_that_knows_ascii_only_gets_escapes(tmp_path: Path) -> None:
-    ended = shell("PYTHONIOENCODING=ascii icefloe doctor", tmp_path)
-    assert ended.stdout.startswith("\\u2713 blocks ")
+@pytest.mark.parametrize("setting", ["PYTHONIOENCODING=ascii", "LC_ALL=C", "LC_ALL=POSIX"])
+def test_a_terminal_that_knows_ascii_only_gets_marks_and_escapes_in_it(tmp_path: Path, setting: str) -> None:
+    ended = shell(f"{setting} icefloe doctor --store sqlite:///\u00fc.db", tmp_path)
+    assert ended.stdout.startswith("+ blocks ")
+    assert "\nx store    there is no store at \\xfc.db" in ended.stdout
     assert ended.stderr == "error: 1 thing is wrong\n"
 
 

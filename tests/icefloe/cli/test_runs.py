@@ -1,6 +1,8 @@
 """`run`, `runs` and `show`: starting runs, finding them, looking at them, and all that can be wrong with that."""
 
 import re
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -71,13 +73,26 @@ def test_inputs_come_from_a_file_too(saved: Desk) -> None:
 
 
 @pytest.mark.parametrize(
+    ("inputs", "sentence"),
+    [
+        ("[1", "--inputs: line 1, column 3: not JSON: Expecting ',' delimiter"),
+        ('{"n":\n 1, "n": 2}', "--inputs: line 2, column 5: the key 'n' is given twice"),
+        ("[]", "--inputs: a run's inputs are a JSON object, not a list"),
+        ("@none.json", "--inputs @none.json: can't be read: No such file or directory"),
+        ("@store", "--inputs @store: is a directory; name the files in it"),
+        ("@empty.json", "--inputs @empty.json: is empty"),
+        ("@large.json", "--inputs @large.json: is larger than 262,144 bytes, which is the most that is allowed"),
+    ],
+)
+def test_inputs_that_are_no_json_object_are_wrong_usage(saved: Desk, inputs: str, sentence: str) -> None:
+    saved.write("empty.json", "")
+    saved.write("large.json", f'"{"x" * 300_000}"')
+    assert saved("run", "change-owner", "--inputs", inputs) == (2, "", f"error: {sentence}\n")
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--inputs", "[1"], "--inputs: line 1, column 3: not JSON: Expecting ',' delimiter"),
-        (["--inputs", '{"n":\n 1, "n": 2}'], "--inputs: line 2, column 5: the key 'n' is given twice"),
-        (["--inputs", "[]"], "--inputs: a run's inputs are a JSON object, not a list"),
-        (["--inputs", "@none.json"], "--inputs @none.json: can't be read: No such file or directory"),
-        (["--inputs", "@store"], "--inputs @store: is a directory; name the files in it"),
         (["--inputs", '{"owner": "olga"}'], 'the run can\'t be started: inputs: "asset" is a required property'),
         (
             ["--version", "7", "--inputs", INPUTS],
@@ -182,7 +197,7 @@ def ids(desk: Desk, *arguments: str) -> list[str]:
 def several(saved: Desk) -> Desk:
     saved.save(DOOMED)
     saved.start("r-1", by="ada")
-    saved.start("r-2", inputs='{"asset": "b", "owner": "otto", "days": 90}', by="eve")
+    saved.start("r-2", inputs='{"asset": "7", "owner": "otto", "days": 90}', by="eve")
     saved.start("r-3", workflow="doomed", inputs="{}", by="ada")
     return saved
 
@@ -198,8 +213,12 @@ def several(saved: Desk) -> Desk:
         (["--input", "days=90"], ["r-2"]),
         (["--input", "owner=olga", "--input", "asset=sales.orders"], ["r-1"]),
         (["--input", 'days="90"'], []),
+        (["--input", "asset=7"], ["r-2"]),
+        (["--input", 'asset="7"'], ["r-2"]),
         (["--since", "1h"], ["r-3", "r-2", "r-1"]),
         (["--since", "2999-01-01T00:00:00Z"], []),
+        (["--since", "2999-01-01"], []),
+        (["--since", "2000-01-01"], ["r-3", "r-2", "r-1"]),
         (["--tenant", "other"], []),
     ],
 )
@@ -224,12 +243,22 @@ def test_a_person_gets_a_table(several: Desk) -> None:
     assert several("runs", "--workflow", "none").out == "there are no such runs\n"
 
 
+def test_a_table_is_as_wide_as_columns_says_and_a_cell_never_endless(
+    saved: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved.start("r-1", by="n" * 3000)
+    assert "n" * 299 + "…" in saved("runs").out
+    assert "n" * 300 not in saved("runs").out
+    monkeypatch.setenv("COLUMNS", "60")
+    assert max(map(len, saved("runs").out.splitlines())) == 60
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (
             ["--since", "yesterday"],
-            "--since: 'yesterday' is neither a length of time, such as '2h' or '7d', nor a moment",
+            "--since: 'yesterday' is neither a length of time, such as '2h' or '7d', nor a day or a mo",
         ),
         (["--input", "x"], "--input: 'x' is not KEY=VALUE"),
         (["--cursor", "x"], "--cursor: 'x' is no cursor of this store"),
@@ -352,6 +381,13 @@ def test_whatever_text_a_run_holds_commands_no_terminal(desk: Desk) -> None:
     store.close()
     for words in (desk("show", "r-1").out, desk("runs").out, desk("show", "r-1", "--json").out):
         assert all(one.isprintable() or one == "\n" for one in words)
+
+
+def test_a_run_that_cannot_be_read_is_told_from_one_that_is_not_there(saved: Desk) -> None:
+    saved.start("run-1")
+    with closing(sqlite3.connect(saved.folder / "store/icefloe.db")) as connection, connection:
+        connection.execute("UPDATE tasks SET state = '{'")
+    assert saved("show", "run-1") == (1, "", "error: the document of run run-1 can't be read: see `icefloe doctor`\n")
 
 
 def test_a_broken_package_keeps_nobody_from_looking(saved: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
