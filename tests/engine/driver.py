@@ -63,6 +63,7 @@ class Play:
     def __init__(
         self,
         *tasks: str | dict[str, Any],
+        plan: Plan | None = None,
         inputs: Mapping[str, Any] | None = None,
         parent: Parent | None = None,
         luck: float = 0.0,
@@ -73,7 +74,8 @@ class Play:
         self.journal: list[JournalEntry] = []
         self._tokens = 0
         self.run: WorkflowRun
-        self._take(start(plan_of(*tasks, **workflow), inputs or {}, id="r", at=START, luck=luck, parent=parent))
+        plan = plan or plan_of(*tasks, **workflow)
+        self._take(start(plan, inputs or {}, id="r", at=START, luck=luck, parent=parent))
 
     def __getitem__(self, name: str) -> TaskState:
         return self.run.tasks[name]
