@@ -20,9 +20,9 @@ _HEAD: Final = """\
 What each of the block types that come with Icefloe takes and gives. `icefloe blocks` lists all that are installed,
 `icefloe blocks TYPE` describes one of them.
 
-`{{ tasks.NAME.outputs.FIELD }}` [refers](specification.md#arguments-and-references) to a field of the outputs. Errors are
-codes in `tasks.NAME.error.code`, besides [those that every task can end with](specification.md#failures). Attempts and
-timeouts are those of a task that doesn't say otherwise.
+`{{ tasks.NAME.outputs.FIELD }}` [refers](specification.md#arguments-and-references) to a field of the outputs. Errors
+are codes in `tasks.NAME.error.code`, besides [those that every task can end with](specification.md#failures). Attempts
+and timeouts are those of a task that doesn't say otherwise.
 
 This page is written by `python -m icefloe.reference`, and compared in a test."""
 _RAISES: Final = re.compile(r"BlockError: (.*)", re.DOTALL)
