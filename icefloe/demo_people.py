@@ -140,7 +140,9 @@ class People:
 
     def _is_cue(self, change: Change) -> bool:
         cues, entry = self._cues.get(change.id), change.entry
-        return bool(cues) and entry is not None and (entry.task == cues[0].task or cues[0].task in entry.tasks)
+        if not cues or entry is None:
+            return False
+        return entry.task == cues[0].task or cues[0].task in entry.tasks
 
     def _decide(self, runs: Iterable[WorkflowRun]) -> None:
         """Whoever is next in each of these runs decides, if their task waits for that; then the next, and so on."""

@@ -65,7 +65,7 @@ class Figure(NamedTuple):
 
     key: str
     name: str
-    value: float
+    value: int | float
     meaning: str
     wanted: int | None = None
 
@@ -151,7 +151,7 @@ def _examine_run(report: Report, trigger: Trigger, run: WorkflowRun, history: _H
 def _differences(trigger: Trigger, status: RunStatus, statuses: Mapping[str, TaskStatus]) -> Iterator[str]:
     if status is not trigger.expect.status:
         yield f"the run is {status}, and should be {trigger.expect.status}"
-    for name in statuses | trigger.expect.tasks:
+    for name in {**statuses, **trigger.expect.tasks}:
         found, expected = statuses.get(name, "no task"), trigger.expect.tasks.get(name, "no task")
         if found != expected:
             yield f"{name} is {found}, and should be {expected}"
@@ -225,8 +225,9 @@ def tables(report: Report, crash: Crash, people: People) -> tuple[Table, Table]:
     for what, counts in counted:
         numbers = (f"{counts[status]:,}" if counts[status] else "" for status in statuses)
         by_status.add_row(what, *numbers, f"{sum(counts.values()):,}")
-    for justify, style in (("left", ""), ("right", "bold"), ("left", "dim")):
-        rest.add_column(justify=justify, style=style)
+    rest.add_column()
+    rest.add_column(justify="right", style="bold")
+    rest.add_column(style="dim")
     for figure in figures(report, crash, people):
         if figure.key in _PARAGRAPHS:
             rest.add_row()
