@@ -5,12 +5,12 @@ them. A task has a sentence of its own if its failure is handled in part: when i
 TIMED_OUT, or the other way round.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Final
 
 from engine.blocktypes import BlockTypes
-from engine.depends import Expression, handles
-from engine.documents import TaskSpec, Workflow
+from engine.depends import Expression, atoms, handles
+from engine.documents import Workflow
 from engine.faults import Fault
 from engine.foresight import Endings
 from engine.statuses import TaskStatus
@@ -29,7 +29,8 @@ def doubts(
         verb = "is" if len(given) == 1 else "are"
         yield Fault(given[0], f"{_listed(given)} {verb} given by the store; what is written here is ignored")
     exits = frozenset(workflow.dag.exitpoints)
-    handled = _handled(gates, endings)
+    timed = _timed(workflow, blocks, gates)
+    handled = _handled(gates, endings, timed)
     bare: list[str] = []
     for index, spec in enumerate(workflow.dag.tasks):
         path = f"dag.tasks[{index}]"
@@ -44,7 +45,7 @@ def doubts(
             bare.append(spec.name)
         elif len(ways) == 1:
             [(status, by)] = ways.items()
-            if _OTHER[status] is TaskStatus.FAILED or _may_time_out(spec, blocks):
+            if spec.name in timed:
                 yield Fault(path, _halfway(spec.name, status, by))
     if bare:
         message = (
@@ -54,18 +55,27 @@ def doubts(
         yield Fault("dag.tasks", message)
 
 
-def _handled(gates: Mapping[str, Expression | None], endings: Endings) -> Mapping[str, Mapping[TaskStatus, list[str]]]:
+def _timed(workflow: Workflow, blocks: BlockTypes, gates: Mapping[str, Expression | None]) -> set[str]:
+    """The tasks that may be TIMED_OUT: those that something sets a time, or of which a `depends` takes it to be so."""
+    named = (atom for gate in gates.values() if gate is not None for atom in atoms(gate))
+    timed = {atom.task for atom in named if atom.status is TaskStatus.TIMED_OUT}
+    for spec in workflow.dag.tasks:
+        if spec.timeout is not None or blocks[spec.type].timeout is not None or _DEADLINE in spec.arguments:
+            timed.add(spec.name)
+    return timed
+
+
+def _handled(
+    gates: Mapping[str, Expression | None], endings: Endings, timed: Container[str]
+) -> Mapping[str, Mapping[TaskStatus, list[str]]]:
     """For each task the ways in which it may fail and be handled, and by whom: by tasks that can start then."""
     handled: dict[str, dict[TaskStatus, list[str]]] = {}
     for handler, gate in gates.items():
         for task in handles(gate) if gate is not None else ():
             for status in _OTHER.keys() & endings(handler, task):
-                handled.setdefault(task, {}).setdefault(status, []).append(handler)
+                if status is TaskStatus.FAILED or task in timed:
+                    handled.setdefault(task, {}).setdefault(status, []).append(handler)
     return handled
-
-
-def _may_time_out(spec: TaskSpec, blocks: BlockTypes) -> bool:
-    return spec.timeout is not None or blocks[spec.type].timeout is not None or _DEADLINE in spec.arguments
 
 
 def _halfway(name: str, status: TaskStatus, by: list[str]) -> str:

@@ -400,6 +400,8 @@ def test_a_failure_that_is_handled_whatever_it_is_is_no_warning(gates: list[str]
 
 def test_that_a_task_is_timed_out_needs_no_handler_where_nothing_sets_it_a_time() -> None:
     assert warned(task("a"), task("h", "a.FAILED", allow_failure=True), task("exit", "a")) == []
+    [warning] = warned(task("a"), task("h", "!a.FAILED", allow_failure=True), task("exit", "a"))
+    assert warning.startswith("dag.tasks: nothing handles a failure of 'a', so")
 
 
 def test_what_the_store_gives_a_workflow_is_ignored_in_a_document_with_a_warning() -> None:
