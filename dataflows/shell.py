@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import chain, repeat
 from threading import Event
-from time import monotonic
+from time import monotonic, sleep
 from typing import NamedTuple, TypeAlias, TypeVar
 
 import structlog
@@ -22,13 +22,14 @@ from engine.machine import Dispatch
 from engine.outcomes import Rejected
 from engine.run import WorkflowRun
 from engine.statuses import TaskStatus
-from store.protocol import Proposal, Recorded, Store, StoreError
+from store.protocol import Proposal, Recorded, Store, StoreError, StoreGone
 
 T = TypeVar("T")
 
 log = structlog.get_logger("engine")
 
 _RETRY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
+_ENDING_SECONDS = 0.25  # between tries when it is about to end
 
 
 class Stopped(Exception):  # noqa: N818 - it is no error that somebody asked the engine to stop
@@ -244,16 +245,20 @@ class Shell:
 
         Raises:
             Stopped: it didn't come back before the engine had to end.
+            StoreGone: it never will.
         """
         for pause in chain(_RETRY_SECONDS, repeat(_RETRY_SECONDS[-1])):
             try:
                 done = operation()
+            except StoreGone:
+                raise
             except StoreError as error:
                 self.trouble = str(error)
                 log.warning("store_unavailable", doing=doing, error=self.trouble)
                 if self.overtime:
                     raise Stopped(self.trouble) from error
-                self._ending.wait(pause)
+                if self._ending.wait(pause):
+                    sleep(_ENDING_SECONDS)
             else:
                 self.trouble = None
                 return done

@@ -13,7 +13,7 @@ from bytewax.inputs import DynamicSource, StatelessSourcePartition
 
 from dataflows.calls import Finished
 from dataflows.shell import News, Shell
-from store.protocol import StoreError
+from store.protocol import StoreError, StoreGone
 
 PAGE = 250
 DUE_AT_ONCE = 500
@@ -44,7 +44,7 @@ class _Idle(StatelessSourcePartition[T]):
 
 
 class _Polled(StatelessSourcePartition[T]):
-    """Polled in each turn of the dataflow. A store that is away is left alone for a moment."""
+    """Polled in each turn of the dataflow. A store that is away is left alone for a moment; if it is gone, all ends."""
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
@@ -58,6 +58,9 @@ class _Polled(StatelessSourcePartition[T]):
             return []
         try:
             batch = self.poll()
+        except StoreGone as error:
+            log.error("store_gone", error=str(error))  # noqa: TRY400 - where it was noticed doesn't matter
+            raise
         except StoreError as error:
             self._shell.trouble = str(error)
             self._not_before = monotonic() + TROUBLED_SECONDS

@@ -31,6 +31,10 @@ class StoreUnavailable(StoreError):  # noqa: N818 - a state of the store, as its
     """
 
 
+class StoreGone(StoreError):  # noqa: N818 - as above
+    """What this store object has open is no longer what its URL names: it can't do anything that lasts, ever again."""
+
+
 class NewRun(NamedTuple):
     """A request to start a run. `id` is the caller's key: the same id with the same content starts nothing twice."""
 

@@ -12,6 +12,7 @@ import typer
 
 from blocks.catalogue import CatalogueError
 from dataflows.settings import SettingsError
+from dataflows.shell import Stopped
 from engine.faults import Fault, Invalid
 from store.protocol import StoreError, StoreUnavailable
 
@@ -58,16 +59,20 @@ def _worded(error: BaseException) -> CommandError | None:
             worded = UsageError(_usage(error))
         case OSError():
             worded = CommandError("IO", f"{error.filename or 'output'}: {error.strerror or error}")
-        case StoreUnavailable():
-            worded = CommandError("STORE_UNAVAILABLE", f"store: {error}")
+        case Stopped():
+            sentence = (
+                f"the engine had to end while the store was away; what it was calling will be called again: {error}"
+            )
+            worded = CommandError("STORE_UNAVAILABLE", sentence)
         case StoreError():
-            worded = CommandError("STORE", f"store: {error}")
+            code = "STORE_UNAVAILABLE" if isinstance(error, StoreUnavailable) else "STORE"
+            worded = CommandError(code, f"store: {error}")
         case SettingsError():
             worded = CommandError("SETTINGS", f"settings: {error}")
         case CatalogueError():
             worded = CommandError("BLOCKS", f"installed blocks: {'; '.join(error.faults)}")
-        case Invalid() if len(error.faults) == 1:
-            worded = CommandError("INVALID", str(error.faults[0]))
+        case Invalid(faults=(fault,)):
+            worded = CommandError("INVALID", str(fault))
         case Invalid():
             worded = CommandError("INVALID", f"{len(error.faults)} things are wrong", faults=error.faults)
     return worded

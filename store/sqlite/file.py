@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 import structlog
 
-from store.protocol import StoreError
+from store.protocol import StoreError, StoreGone
 from store.sqlite.errors import READ_ONLY, explain, primary_code
 from store.sqlite.schema import prepare
 
@@ -63,6 +63,8 @@ class Database:
             except BaseException:
                 self._writer.close()
                 raise
+        self._there = path.absolute()
+        self._identity = _identity(self._there)
         self.keep_reserve()
 
     def _connect(self, mode: str, pages: int) -> sqlite3.Connection:
@@ -112,6 +114,7 @@ class Database:
             StoreError: SQLite refused; `StoreUnavailable` if it may do it later.
         """
         with self.lock, self._explained():
+            self._see_that_it_is_there()
             if durable is not self._durable:  # inside of a transaction the pragma would have no effect
                 self._writer.execute("PRAGMA synchronous = FULL" if durable else "PRAGMA synchronous = NORMAL")
                 self._durable = durable
@@ -119,8 +122,10 @@ class Database:
             try:
                 yield self._writer
                 self._writer.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 _end(self._writer)
+                if isinstance(error, sqlite3.Error) and primary_code(error) == sqlite3.SQLITE_FULL:
+                    self._make_room()
                 raise
 
     @contextmanager
@@ -137,6 +142,7 @@ class Database:
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A consistent read on the reading connection."""
         with self._reader_lock, self._explained():
+            self._see_that_it_is_there()
             self._reader.execute("BEGIN")
             try:
                 yield self._reader
@@ -148,8 +154,6 @@ class Database:
         try:
             yield
         except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:  # the last two: what no row can hold
-            if primary_code(error) == sqlite3.SQLITE_FULL:
-                self._release_reserve()
             raise explain(error, str(self.path)) from error
 
     def keep_reserve(self) -> None:
@@ -160,16 +164,42 @@ class Database:
                 with self._reserve.open("xb") as file:
                     os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
 
-    def _release_reserve(self) -> None:
+    def _make_room(self) -> None:
+        """On a full disk: release the reserve, and with its help bring home what the write-ahead log holds.
+
+        That has a page as often as it was written, and else stays until it is long, which on this disk it can't become.
+        """
         with suppress(OSError):
             self._reserve.unlink()
             _log.warning("reserve_released", path=str(self._reserve), bytes=RESERVE_BYTES)
+        with suppress(sqlite3.Error):
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _see_that_it_is_there(self) -> None:
+        """What is written to a file that was deleted is lost, and nobody will read it from one that was replaced."""
+        try:
+            gone = _identity(self._there) != self._identity
+        except FileNotFoundError:
+            gone = True
+        except OSError:
+            gone = False  # not known: SQLite will tell
+        if gone:
+            raise StoreGone(
+                f"{self.path} was deleted or replaced while it was open: stop all that use it before restoring a "
+                "backup, and start them again"
+            )
 
     def close(self) -> None:
         """Close both connections; idempotent."""
         with self.lock, self._reader_lock:
             self._reader.close()
             self._writer.close()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Which file a path leads to."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _see_to_place(path: Path, *, create: bool) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.engines import ROOT, until
-from tests.acceptance.scene import Scene
+from tests.acceptance.scene import Scene, chain
 
 pytestmark = pytest.mark.acceptance
 
@@ -218,6 +218,21 @@ def test_a_program_is_told_when_the_engine_is_ready_and_who_is_beside_it(scene: 
         for engine in (first, second):
             engine.send_signal(signal.SIGTERM)
         assert [engine.wait(30) for engine in (first, second)] == [0, 0]
+
+
+@pytest.mark.parametrize("idle", [True, False])
+def test_an_engine_whose_file_was_deleted_says_so_and_ends(scene: Scene, shell: Shell, *, idle: bool) -> None:
+    scene.save(*chain("a", "b", "c", type_="WAIT", duration="300ms"))
+    with shell.begin("engine") as engine:
+        assert engine.stdout is not None
+        assert "is ready" in engine.stdout.readline()
+        if not idle:
+            scene.start(*(f"run-{number}" for number in range(20)))
+        scene.file.unlink()
+        _, err = engine.communicate(timeout=30)
+    assert engine.returncode == 1
+    assert '"event": "store_gone"' in err
+    assert err.splitlines()[-1].startswith(f"error: store: {scene.file} was deleted or replaced while it was open")
 
 
 def test_an_engine_whose_log_cannot_be_written_goes_on(shell: Shell) -> None:

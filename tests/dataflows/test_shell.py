@@ -9,7 +9,7 @@ from dataflows import shell as module
 from dataflows.shell import News, Stopped
 from engine.run import WorkflowRun
 from engine.transitions import RunCancelled, RunPaused, TaskSucceeded
-from store.protocol import Proposal, StoreUnavailable
+from store.protocol import Proposal, StoreGone, StoreUnavailable
 from tests.dataflows.driver import Rig, rigged, task
 
 
@@ -186,6 +186,22 @@ def test_an_engine_that_must_end_waits_no_longer_for_its_store(tmp_path: Path) -
         assert rig.shell.patiently("write", Away(0)) == "done", "but it tries"
         with pytest.raises(Stopped, match="nobody home"):
             rig.shell.patiently("write", Away(1))
+
+
+def test_an_engine_that_is_about_to_end_tries_at_a_measured_pace(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(module, "sleep", pauses.append)
+    rig.shell.stop()
+    assert rig.shell.patiently("write", Away(3)) == "done"
+    assert pauses == [module._ENDING_SECONDS] * 3
+
+
+def test_a_store_that_is_gone_is_not_waited_for(rig: Rig) -> None:
+    def gone() -> None:
+        raise StoreGone("replaced")
+
+    with pytest.raises(StoreGone, match="replaced"):
+        rig.shell.patiently("read", gone)
 
 
 # The pace.

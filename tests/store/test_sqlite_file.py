@@ -1,6 +1,7 @@
 """The embedded store's file: what is synced when, and a sentence for everything that can be wrong with it."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine.transitions import RunCancelled
-from store.protocol import StoreError, StoreUnavailable
+from store.protocol import StoreError, StoreGone, StoreUnavailable
 from store.sqlite import SqliteStore
 from store.sqlite.file import RESERVE_BYTES
 from store.sqlite.schema import APPLICATION_ID, STEPS
@@ -293,6 +294,38 @@ def test_a_full_disk_refuses_cleanly_and_gives_up_its_reserve(store: SqliteStore
     assert reserve.exists()
     player.start("large", {"x": "y" * 100_000})
     check(store)
+
+
+def test_on_a_full_disk_the_log_is_brought_home(store: SqliteStore, path: Path) -> None:
+    player = Player(store)
+    player.start()
+    log = path.with_name("icefloe.db-wal")
+    assert log.stat().st_size > 0
+    store._database._writer.execute("PRAGMA max_page_count = 1")  # SQLite takes that for: as many as there are
+    with pytest.raises(StoreUnavailable, match="is full"):
+        player.start("large", {"x": "y" * 100_000})
+    assert log.stat().st_size == 0
+    check(store)
+
+
+@pytest.mark.parametrize("how", ["deleted", "replaced", "moved with its folder"])
+def test_a_file_that_was_deleted_or_replaced_is_noticed_at_the_next_read_or_write(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "folder" / "icefloe.db"
+    store = SqliteStore(path)
+    player = Player(store)
+    store.save_workflow(workflow())
+    player.start()
+    if how == "deleted":
+        path.unlink()
+    elif how == "replaced":
+        shutil.copy(path, tmp_path / "copy")
+        (tmp_path / "copy").rename(path)
+    else:
+        path.parent.rename(tmp_path / "elsewhere")
+    for attempt in (store.owners, lambda: store.beat("e", 1.0, 0), lambda: player.start("s")):
+        with pytest.raises(StoreGone, match=r"icefloe\.db was deleted or replaced while it was open"):
+            attempt()
+    store.close()
 
 
 def test_a_failed_write_leaves_nothing_in_memory_either(store: SqliteStore) -> None:

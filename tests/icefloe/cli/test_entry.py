@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from blocks.catalogue import CatalogueError
+from dataflows.shell import Stopped
 from engine.faults import Fault, Invalid
 from icefloe.cli import entry
 from icefloe.cli.failures import explained
@@ -98,6 +99,11 @@ def test_a_setting_that_cannot_be_used_is_named(desk: Desk, monkeypatch: pytest.
     [
         (StoreError("the store is gone"), "STORE", "store: the store is gone"),
         (StoreUnavailable("it is locked"), "STORE_UNAVAILABLE", "store: it is locked"),
+        (
+            Stopped("the disk is full"),
+            "STORE_UNAVAILABLE",
+            "the engine ended before the store was back, and its calls will be made again: the disk is full",
+        ),
         (CatalogueError(["x is broken", "y too"]), "BLOCKS", "installed blocks: x is broken; y too"),
         (Invalid(Fault("a.b", "is wrong")), "INVALID", "a.b: is wrong"),
         (Invalid(Fault("a", "is wrong"), Fault("b", "too")), "INVALID", "2 things are wrong"),
