@@ -37,7 +37,9 @@ class Connection:
         cut = len(proposals)
         if not self._database.embedded and cut > 1 and self._world.chance(0.1):
             cut = self._world.random.randrange(1, cut)
-        answers = self._do(lambda: self._apply(proposals[:cut], durable), writes=True)
+        part = proposals[:cut]
+        safe = durable or not self._database.embedded
+        answers = self._do(lambda: self._database.apply(part, durable=safe, writer=self._owner), late=self._late(part))
         if cut < len(proposals):
             if self._world.chance(0.3):
                 self._process.simulation.crash(self._process, 5.0)
@@ -45,8 +47,17 @@ class Connection:
             raise StoreUnavailable("the connection broke in the middle of a batch")
         return answers
 
-    def _apply(self, proposals: Sequence[Proposal], durable: bool) -> list[Recorded]:  # noqa: FBT001
-        return self._database.apply(proposals, durable=durable or not self._database.embedded, writer=self._owner)
+    def _late(self, proposals: Sequence[Proposal]) -> Callable[[], object]:
+        """What becomes of a write that arrives when nobody waits for it any more."""
+        runs = self._database.runs
+        sent = {one.run_id: runs[one.run_id].revision for one in proposals if one.run_id in runs}
+        queued = self._process.simulation.scenario.queued
+
+        def arrive() -> None:
+            as_before = [one for one in proposals if queued or runs[one.run_id].revision == sent[one.run_id]]
+            self._database.apply(as_before, writer=self._owner)
+
+        return arrive
 
     def load(self, ids: Iterable[str]) -> dict[str, WorkflowRun]:
         """Read runs; from a remote store sometimes as they were before their last change."""
@@ -60,7 +71,7 @@ class Connection:
 
     def wake(self, limit: int) -> list[WorkflowRun]:
         """Wake due runs."""
-        return self._do(lambda: self._database.wake(limit, self._owner), writes=True)
+        return self._do(lambda: self._database.wake(limit, self._owner), late=lambda: None)
 
     def next_wake(self) -> float | None:
         """The earliest `wake_at`."""
@@ -83,7 +94,7 @@ class Connection:
         held_back, self._held_back = self._held_back, []
         page: list[Change] = []
         for change in [*held_back, *self._database.changes[after : after + limit]]:
-            if self._database.writers[change.position - 1 : change.position] == [excluding] or self._world.chance(0.02):
+            if self._database.writers[change.position] == excluding or self._world.chance(0.02):
                 continue
             if self._world.chance(0.03):
                 self._held_back.append(change)
@@ -132,21 +143,22 @@ class Connection:
             raise StoreUnavailable("the store is away")
         return operation()
 
-    def _do(self, operation: Callable[[], T], *, writes: bool = False) -> T:
-        world, process = self._world, self._process
+    def _do(self, operation: Callable[[], T], *, late: Callable[[], object] | None = None) -> T:
+        """A request and its answer; `late` is given for writes."""
+        world, process, database = self._world, self._process, self._database
         if world.chance(0.1):
             process.sleep(world.between(0.001, 0.03))
         if world.chance(0.005):
             process.sleep(world.between(0, 25))
-        if writes:
+        if late is not None:
             process.meet_fate("before")
-        if self._database.away or world.chance(0.02):
+        if database.away or world.chance(0.02):
             raise StoreUnavailable("the store is away")
-        if writes and not self._database.embedded and world.chance(self._process.simulation.scenario.late):
-            world.later(world.between(0, 40), lambda: None if self._database.away else operation())
+        if late is not None and not database.embedded and world.chance(process.simulation.scenario.late):
+            world.later(world.between(0, 40), lambda: None if database.away else late())
             raise StoreUnavailable("no answer came, and the request is still on its way")
         done = operation()
-        if writes:
+        if late is not None:
             process.meet_fate("after")
         if world.chance(0.005):
             process.sleep(world.between(0, 25))

@@ -36,7 +36,7 @@ class Database:
         self.embedded = embedded
         self.runs: dict[str, WorkflowRun] = {}
         self.changes: list[Change] = []
-        self.writers: list[str | None] = []
+        self.writers: dict[int, str | None] = {}
         self.owners: dict[str, Owner] = {}
         self.outages: list[tuple[float, float]] = []
         self.written: Callable[[WorkflowRun], None] = lambda _: None
@@ -91,10 +91,8 @@ class Database:
 
     def _log(self, before: WorkflowRun | None, after: WorkflowRun, entry: JournalEntry, writer: str | None) -> None:
         position = len(self.changes) + 1
-        self.changes.append(
-            Change(position, "run", after.id, after.revision, entry.at, entry.by, None, entry, None),
-        )
-        self.writers.append(writer)
+        self.changes.append(Change(position, "run", after.id, after.revision, entry.at, entry.by, None, entry, None))
+        self.writers[position] = writer
         self._written.append(_Written(position, after.id, before))
         self.runs[after.id] = after
         self.written(after)
@@ -114,7 +112,6 @@ class Database:
         while self._written and self._written[-1].position > self._synced:
             _, run_id, before = self._written.pop()
             change = self.changes.pop()
-            self.writers.pop()
             assert change.entry is not None
             self.auditor.undone(run_id, before, change.entry)
             if before is not None:

@@ -1,7 +1,7 @@
 """Planted faults: each switches one rule off, and names the check that must notice."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -103,7 +103,7 @@ def a_task_is_claimed_although_its_run_is_paused(patch: pytest.MonkeyPatch) -> N
     patch.setattr(results, "_unclaimable", unpaused)
 
 
-@fault("STALE_CLAIM", SLOW_NETWORK)
+@fault("STALE_CLAIM", replace(SLOW_NETWORK, engines=3))
 def a_claim_from_before_counts(patch: pytest.MonkeyPatch) -> None:
     def change(draft: Draft, claim: TaskClaimed) -> TaskClaimed:
         task = draft.tasks[claim.task]

@@ -7,7 +7,7 @@ their time has passed, and the lease is looked after now and then. While it wait
 from collections import Counter, deque
 from collections.abc import Callable
 from queue import Empty
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 
 from bytewax.inputs import StatelessSourcePartition
 from bytewax.operators import StatefulBatchLogic
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 IDLE_SECONDS = 20.0  # the real ones look about all the time
 SETTINGS = EngineSettings(store="simulated", lease=LEASE, threads=CAPACITY, calls=CAPACITY)
-Fate = tuple[Literal["before", "after"], Literal["crash", "stop"], float]
+Fate: TypeAlias = tuple[Literal["before", "after"], Literal["crash", "stop"], float]
 
 
 class Crashed(BaseException):
@@ -165,7 +165,7 @@ class Process:
             return
         wake_at = self.database.next_wake()
         idle = IDLE_SECONDS if wake_at is None else min(max(wake_at - self.world.now, 1.0), IDLE_SECONDS)
-        self.kick(0.002 if more or self._again else idle)
+        self.kick(0.002 if more or self._again else idle + self.world.between(0, 0.5))
         self._again = False
 
     def _turn(self) -> bool:
