@@ -10,9 +10,12 @@ from threading import Lock
 from time import monotonic
 from typing import Any, NamedTuple, assert_never
 
+import structlog
+
 from blocks.catalogue import Catalogue
 from blocks.contract import (
     BlockContext,
+    BlockError,
     Expired,
     Failed,
     Outcome,
@@ -41,6 +44,8 @@ from engine.transitions import (
 )
 
 ENDED_AT_ONCE = 1000
+
+log = structlog.get_logger("engine")
 
 
 class Call:
@@ -179,8 +184,12 @@ class Calls:
 
     def _abandon(self, call: Call, result: Result) -> None:
         """End a call that has begun, without waiting for it."""
-        if self._end(call, result) and self._workers[call.type].abandon(call):
+        if not self._end(call, result):
+            return
+        if self._workers[call.type].abandon(call):
             self._vacate(call)
+        elif call.placed:
+            log.warning("abandoned_call_keeps_its_thread", run_id=call.run_id, task=call.task, type=call.type)
 
     def _end(self, call: Call, result: Result) -> bool:
         """End a call, unless it has been ended before."""
@@ -230,8 +239,12 @@ class Calls:
     def _done(self, call: Call, result: object) -> None:
         """The worker has ended a call, and has room for another one."""
         self._vacate(call)
-        if not call.ended:
-            self._end(call, _recordable(call, outcome(result)))
+        if call.ended:
+            return
+        if isinstance(result, BaseException) and not isinstance(result, BlockError):
+            told = {"run_id": call.run_id, "task": call.task, "type": call.type, "attempt": call.claim.attempt}
+            log.warning("block_crashed", **told, exc_info=result)
+        self._end(call, _recordable(call, outcome(result)))
 
 
 def _recordable(call: Call, found: Outcome) -> Result:  # noqa: PLR0911 - a case for each outcome

@@ -77,6 +77,8 @@ def _result(arguments: Arguments) -> Outputs:
     match arguments.how:
         case "fail":
             raise BlockError("BROKEN", "it broke", retryable=True)
+        case "crash":
+            raise ZeroDivisionError("by zero")
         case "skip":
             return Skip("no")
         case "expire":

@@ -4,6 +4,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from dataflows import calls as module
 from dataflows.calls import Calls
@@ -69,6 +70,32 @@ def test_a_block_that_waits_for_nothing_at_all_fails(rig: Rig) -> None:
         "BAD_OUTPUTS",
         "the block waits, but for no moment and for nobody)",
     )
+
+
+@HOLDS
+def test_a_crash_is_logged_once_with_its_traceback_and_a_refusal_is_not(rig: Rig, type_: str) -> None:
+    rig.let_go()
+    with capture_logs() as logs:
+        for run_id, how in (("r", "crash"), ("s", "fail")):
+            hold(rig, type_, run_id, arguments={"how": how})
+            rig.begin(run_id, "a")
+            assert isinstance(rig.ended().result, TaskFailed)
+    (logged,) = logs
+    assert isinstance(logged.pop("exc_info"), ZeroDivisionError)
+    told = {"run_id": "r", "task": "a", "type": type_, "attempt": 1}
+    assert logged == {"event": "block_crashed", "log_level": "warning", **told}
+
+
+def test_a_call_that_was_given_up_but_keeps_its_thread_is_logged(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    with capture_logs() as logs:
+        for type_ in ("HOLD", "HOLD_THREAD"):
+            hold(rig, type_, type_, timeout="1m")
+            rig.begin(type_, "a")
+        later(monkeypatch, 61)
+        rig.shell.calls.overdue()
+    assert [type(one.result) for one in rig.shell.calls.ended(0)] == [TaskTimedOut] * 2
+    told = {"run_id": "HOLD_THREAD", "task": "a", "type": "HOLD_THREAD"}
+    assert logs == [{"event": "abandoned_call_keeps_its_thread", "log_level": "warning", **told}]
 
 
 def test_arguments_that_do_not_fit_are_the_result_of_the_call(rig: Rig) -> None:
