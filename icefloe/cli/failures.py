@@ -60,9 +60,7 @@ def _worded(error: BaseException) -> CommandError | None:
         case OSError():
             worded = CommandError("IO", f"{error.filename or 'output'}: {error.strerror or error}")
         case Stopped():
-            sentence = (
-                f"the engine had to end while the store was away; what it was calling will be called again: {error}"
-            )
+            sentence = f"the engine ended before the store was back, and its calls will be made again: {error}"
             worded = CommandError("STORE_UNAVAILABLE", sentence)
         case StoreError():
             code = "STORE_UNAVAILABLE" if isinstance(error, StoreUnavailable) else "STORE"
