@@ -1,8 +1,9 @@
 """A program in which many threads decide on the same approvals, both ways, at once.
 
-    python -m tests.acceptance.deciders URL NAME THREADS RUN...
+    python -m tests.acceptance.deciders URL NAME THREADS PEOPLE RUN...
 
-It prints a JSON array of `[run, decision, code]` for each attempt; the code of an accepted one is empty.
+PEOPLE are names with commas between them. It prints a JSON array of `[run, who, decision, code]` for each attempt; the
+code of an accepted one is empty.
 """
 
 import json
@@ -19,20 +20,21 @@ from store.open import open_store
 from store.protocol import Proposal
 
 
-def main(url: str, name: str, threads: int, runs: Sequence[str]) -> None:
-    """Let each thread decide on each run."""
+def main(url: str, name: str, threads: int, people: Sequence[str], runs: Sequence[str]) -> None:
+    """Let each thread decide on each run, as somebody or other."""
     barrier = Barrier(threads)
 
-    def decide(number: int) -> list[tuple[str, str, str]]:
+    def decide(number: int) -> list[tuple[str, str, str, str]]:
         answers = []
-        decision = ("approve", "reject")[number % 2]
+        dice = Random(f"{name} {number}")
         store = open_store(url)
         barrier.wait()
-        for run_id in Random(number).sample(runs, len(runs)):
-            signal = Signal(f"{name}-{number}", 1, "olga", {"decision": decision})
-            [answer] = store.apply([Proposal(run_id, SignalReceived("ask", signal), "olga")])
+        for run_id in dice.sample(runs, len(runs)):
+            who, decision = dice.choice(people), dice.choice(["approve", "reject"])
+            signal = Signal(f"{name}-{number}", 1, who, {"decision": decision})
+            [answer] = store.apply([Proposal(run_id, SignalReceived("ask", signal), who)])
             refusal = answer.outcome.code if isinstance(answer.outcome, Rejected) else ""
-            answers.append((run_id, decision, refusal))
+            answers.append((run_id, who, decision, refusal))
         store.close()
         return answers
 
@@ -41,4 +43,4 @@ def main(url: str, name: str, threads: int, runs: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4:])
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4].split(","), sys.argv[5:])

@@ -62,9 +62,10 @@ async def ledger_async(arguments: LedgerArguments, context: BlockContext) -> Non
 
 @block("GATE", title="Wait at a gate", category="Test", settings=LedgerSettings)
 async def gate(arguments: GateArguments, context: BlockContext) -> None:
-    """Write a line, and return when the gate is open."""
+    """Write a line, and return when the gate is open, for all or for this process."""
     write(context)
-    while not gate_of(context.settings.ledger, arguments.gate).exists():  # noqa: ASYNC110 - another process opens it
+    gates = [gate_of(context.settings.ledger, name) for name in (arguments.gate, f"{arguments.gate}-{os.getpid()}")]
+    while not any(one.exists() for one in gates):  # noqa: ASYNC110 - another process opens it
         await asyncio.sleep(0.01)
 
 

@@ -36,6 +36,23 @@ def test_the_late_result_of_an_engine_that_was_thought_dead_is_refused(scene: Sc
     assert [effect.attempt for effect in scene.effects()] == [1] * len(scene.effects())
 
 
+def test_a_late_result_counts_as_little_while_the_task_is_being_called_by_another_engine(scene: Scene) -> None:
+    scene.save(task("call", "GATE", gate="g"))
+    with scene.engine() as sleeper:
+        scene.start("run")
+        scene.await_effects(1)
+        sleeper.freeze()
+        with scene.engine():
+            scene.await_effects(2)
+            scene.open_gate(f"g-{sleeper.pid}")
+            sleeper.thaw()
+            until(lambda: sleeper.events("result_refused"), "its late result is refused")
+            assert scene.run("run").tasks["call"].status == "RUNNING"
+            scene.open_gate("g")
+            scene.await_end()
+    scene.check(["run"])
+
+
 def test_an_engine_that_was_stopped_past_its_lease_with_nobody_else_there_goes_on(scene: Scene) -> None:
     scene.save(task("call", "GATE", gate="g"), task("after", "LEDGER", "call"))
     with scene.engine() as sleeper:
