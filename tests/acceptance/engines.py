@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -14,7 +14,6 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[2]
 PATIENCE: Final = 20.0  # seconds, less than the 30 after which a run that was forgotten is looked at again
-_COMMAND: Final = ("-m", "tests.acceptance.engine_with_test_blocks")
 
 
 def until(condition: Callable[[], object], what: str, within: float = PATIENCE) -> None:
@@ -88,9 +87,9 @@ class Engine:
 
 @contextmanager
 def running(
-    environment: Mapping[str, str], log: Path, command: tuple[str, ...] = _COMMAND, *, await_start: bool = True
+    command: Sequence[str], environment: Mapping[str, str], log: Path, *, await_start: bool = True
 ) -> Iterator[Engine]:
-    """An engine process, killed at the end if it still runs."""
+    """An engine process that Python runs by this command line, killed at the end if it still runs."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ICEFLOE_")}
     with (
         log.open("wb") as output,

@@ -18,6 +18,7 @@ from tests.acceptance.ledger_blocks import Effect, gate_of, read
 from tests.engine.invariants import violations
 
 RESULTS = frozenset({"TaskSucceeded", "TaskFailed", "TaskSkipped", "TaskTimedOut"})
+WITH_TEST_BLOCKS = ("-m", "tests.acceptance.engine_with_test_blocks")
 LEDGERS = frozenset({"LEDGER", "LEDGER_ASYNC", "GATE"})
 
 
@@ -45,11 +46,13 @@ class Scene:
         self._signals = count(1)
 
     def engine(self, *command: str, await_start: bool = True, **settings: object) -> AbstractContextManager[Engine]:
-        """Start an engine on this store; it is killed at the end of the `with`."""
+        """Start an engine on this store, by default one that has the blocks for tests; it is killed at the end of the
+        `with`. `command` is what Python should run instead.
+        """
         given = {"store": self.url, "ledger": self.folder, "lease": 2, "drain": 10, **settings}
         environment = {f"ICEFLOE_{name.upper()}": str(value) for name, value in given.items()}
         log = self.folder / f"engine-{next(self._logs)}.log"
-        return running(environment, log, *([command] if command else []), await_start=await_start)
+        return running(command or WITH_TEST_BLOCKS, environment, log, await_start=await_start)
 
     # What people do.
 

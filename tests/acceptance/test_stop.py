@@ -11,11 +11,11 @@ from tests.acceptance.scene import Scene, task
 
 pytestmark = pytest.mark.acceptance
 
-STOPS = 12
+STOPS = 8
 
 
-@pytest.mark.parametrize("seed", [1])
-def test_nothing_is_lost_when_engines_are_stopped_at_random_moments(scene: Scene, seed: int) -> None:
+@pytest.mark.parametrize(("workers", "seed"), [(1, 1), (2, 2)])
+def test_nothing_is_lost_when_engines_are_stopped_at_random_moments(scene: Scene, workers: int, seed: int) -> None:
     dice = random.Random(seed)
     scene.save(
         task("a", "LEDGER_ASYNC", seconds=0.03),
@@ -28,11 +28,11 @@ def test_nothing_is_lost_when_engines_are_stopped_at_random_moments(scene: Scene
         ids = [f"run-{round_}-{number}" for number in range(20)]
         scene.start(*ids)
         accepted += ids
-        with scene.engine() as engine:
+        with scene.engine(workers=workers) as engine:
             time.sleep(dice.uniform(0, 0.3))
             assert engine.terminate() == 0, engine.words()
         assert not [run.id for run in scene.store.load(accepted).values() if run.running]
-    with scene.engine() as engine:
+    with scene.engine(workers=workers) as engine:
         scene.await_end()
         assert engine.terminate() == 0
     journals = scene.check(accepted)
