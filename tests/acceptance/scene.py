@@ -46,8 +46,9 @@ class Scene:
         self._signals = count(1)
 
     def engine(self, *command: str, await_start: bool = True, **settings: object) -> AbstractContextManager[Engine]:
-        """Start an engine on this store, by default one that has the blocks for tests; it is killed at the end of the
-        `with`. `command` is what Python should run instead.
+        """Start an engine on this store; it is killed at the end of the `with`.
+
+        It has the blocks for tests, unless `command` is what Python should run instead.
         """
         given = {"store": self.url, "ledger": self.folder, "lease": 2, "drain": 10, **settings}
         environment = {f"ICEFLOE_{name.upper()}": str(value) for name, value in given.items()}
