@@ -153,6 +153,7 @@ class SqliteStore:
 
     def register(self, owner: str, lease: float) -> int:
         """Enter an owner with a lease in seconds; the position from which it should read the feed."""
+        self._database.lengthen_log()
         lock = owners.OwnerLock(self._database.path, owner)
         try:
             with self._writing() as (connection, _, batch):

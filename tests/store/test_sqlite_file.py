@@ -15,7 +15,7 @@ import pytest
 from engine.transitions import RunCancelled
 from store.protocol import StoreError, StoreGone, StoreUnavailable
 from store.sqlite import SqliteStore
-from store.sqlite.file import RESERVE_BYTES
+from store.sqlite.file import LOG_BYTES, RESERVE_BYTES
 from store.sqlite.schema import APPLICATION_ID, STEPS
 from tests.store.driver import Player, check, workflow
 
@@ -100,6 +100,16 @@ def test_the_cost_of_a_result_grows_neither_with_runs_nor_with_tasks(store: Sqli
         player.start(f"other-{number}")
     player.start("large", workflow="wide")
     assert told("large") == small
+
+
+def test_an_engine_finds_the_log_at_its_full_length_and_nothing_else_is_new(store: SqliteStore, path: Path) -> None:
+    log = path.with_name(path.name + "-wal")
+    store.register("e1", 30.0)
+    assert log.stat().st_size >= LOG_BYTES
+    with sqlite3.connect(path) as other:
+        names = {name for (name,) in other.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    other.close()
+    assert names == {"meta", "workflows", "runs", "requests", "tasks", "changes", "owners"}
 
 
 def test_a_run_that_only_waits_costs_no_memory(store: SqliteStore) -> None:
