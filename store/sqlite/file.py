@@ -29,8 +29,8 @@ _TURN_SECONDS: Final = 0.001
 RESERVE_BYTES: Final = 256 * 1024
 _WRITER_PAGES: Final = 2000  # of 4 KiB: what each connection may keep in memory
 _READER_PAGES: Final = 500
-_PAGES_BETWEEN_CHECKPOINTS: Final = 2000
-LOG_BYTES: Final = (_PAGES_BETWEEN_CHECKPOINTS + 200) * 4096
+PAGES_BETWEEN_CHECKPOINTS: Final = 2000  # of 4 KiB
+_LOG_BYTES: Final = (PAGES_BETWEEN_CHECKPOINTS + 200) * 4096
 _LOG_BYTES_KEPT: Final = 64 * 1024 * 1024
 
 _log = structlog.get_logger(__name__)
@@ -79,7 +79,7 @@ class Database:
         try:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA cache_size = {pages}")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_BETWEEN_CHECKPOINTS}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {PAGES_BETWEEN_CHECKPOINTS}")
             connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES_KEPT}")
         except BaseException:
             connection.close()
@@ -118,7 +118,7 @@ class Database:
             try:
                 self._in_turn(lambda: self._writer.execute("BEGIN IMMEDIATE"))
                 self._writer.execute("CREATE TABLE room (bytes BLOB)")
-                self._writer.execute("INSERT INTO room VALUES (zeroblob(?))", (LOG_BYTES,))
+                self._writer.execute("INSERT INTO room VALUES (zeroblob(?))", (_LOG_BYTES,))
             finally:
                 _end(self._writer)
                 self._writer.execute(f"PRAGMA cache_size = {_WRITER_PAGES}")
