@@ -241,10 +241,10 @@ class Calls:
         self._vacate(call)
         if call.ended:
             return
-        if isinstance(result, BaseException) and not isinstance(result, BlockError):
+        self._end(call, _recordable(call, outcome(result)))
+        if isinstance(result, BaseException) and not isinstance(result, BlockError):  # whether or not it can be printed
             told = {"run_id": call.run_id, "task": call.task, "type": call.type, "attempt": call.claim.attempt}
             log.warning("block_crashed", **told, exc_info=result)
-        self._end(call, _recordable(call, outcome(result)))
 
 
 def _recordable(call: Call, found: Outcome) -> Result:  # noqa: PLR0911 - a case for each outcome

@@ -30,6 +30,17 @@ def _raise() -> None:
     raise ValueError("on purpose")
 
 
+class UnprintableError(Exception):
+    """An error that ends whoever wants to read it."""
+
+    def __str__(self) -> str:
+        raise SystemExit
+
+
+def _raise_unprintable() -> None:
+    raise UnprintableError
+
+
 def _interrupt() -> None:
     raise KeyboardInterrupt
 
@@ -47,6 +58,7 @@ def _itself() -> dict[str, Any]:
 
 WAYS: Final[dict[str, Callable[[], Any]]] = {
     "raise": _raise,
+    "unprintable error": _raise_unprintable,
     "SystemExit": lambda: sys.exit(0),
     "KeyboardInterrupt": _interrupt,
     "endless loop": _loop,

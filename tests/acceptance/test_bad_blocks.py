@@ -13,6 +13,7 @@ pytestmark = pytest.mark.acceptance
 HEALTHY = 200
 ENDS: Final = {  # how a task ends whose block behaves so
     ("BAD", "raise"): "BLOCK_CRASHED",
+    ("BAD", "unprintable error"): "BLOCK_CRASHED",
     ("BAD", "SystemExit"): "BLOCK_CRASHED",
     ("BAD", "KeyboardInterrupt"): "BLOCK_CRASHED",
     ("BAD", "endless loop"): "TIMED_OUT",
@@ -24,6 +25,7 @@ ENDS: Final = {  # how a task ends whose block behaves so
     ("BAD", "os._exit"): "WORKER_LOST",
     ("BAD", "segfault"): "WORKER_LOST",
     ("BAD_ASYNC", "raise"): "BLOCK_CRASHED",
+    ("BAD_ASYNC", "unprintable error"): "BLOCK_CRASHED",
     ("BAD_ASYNC", "SystemExit"): "BLOCK_CRASHED",
     ("BAD_ASYNC", "KeyboardInterrupt"): "BLOCK_CRASHED",
     ("BAD_ASYNC", "SystemExit in a task of its own"): "BLOCK_CRASHED",
