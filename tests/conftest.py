@@ -1,12 +1,17 @@
-"""What holds for every test: no settings from outside, and hypothesis without deadlines."""
+"""What holds for every test: no settings and no ignored signals from outside, and hypothesis without deadlines."""
 
 import os
+import signal
 
 from hypothesis import settings
 
 # A developer's own ICEFLOE_STORE must never become the store that a test writes to.
 for _name in [name for name in os.environ if name.startswith("ICEFLOE_")]:
     del os.environ[_name]
+
+# Who is started in the background of a script ignores Ctrl-C, and so would every process that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test depends on the time it takes; a failure prints what reproduces it.
 settings.register_profile("icefloe", deadline=None, print_blob=True)
