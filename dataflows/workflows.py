@@ -37,7 +37,7 @@ def workflows(shell: Shell) -> Dataflow:
     decided = op.branch("calls", moves, is_call)
 
     claimed = op.flat_map_batch("claim", decided.trues, shell.claim)
-    work = op.flat_map_batch("by type", op.merge("work", claimed, completions), by_type)
+    work = op.flat_map_batch("by-type", op.merge("work", claimed, completions), by_type)
     results = [op.flat_map_batch(type_, work, branch(shell, type_)) for type_ in shell.catalogue]
 
     transitions = op.merge("transitions", decided.falses, *results)
