@@ -40,6 +40,10 @@ class Unreadable(NamedTuple):
     reason: str
 
 
+# Not DISTINCT: SQLite would then read the index of all changes, run by run, and not the newest ones.
+CHANGED_RUNS: Final = "SELECT run FROM changes WHERE position > ? AND run IS NOT NULL"
+
+
 class RunCache:
     """Runs as the last transaction on the writing connection left them; to be called with its lock held."""
 
@@ -61,8 +65,7 @@ class RunCache:
         if self._data_version is None or newest - self._position > 1000 + 10 * len(self._runs):
             self.forget()
         else:
-            changed = "SELECT DISTINCT run FROM changes WHERE position > ? AND run IS NOT NULL"
-            for (number,) in connection.execute(changed, (self._position,)):
+            for (number,) in connection.execute(CHANGED_RUNS, (self._position,)):
                 if number in self._ids:
                     self.drop(self._ids[number])
         self._data_version, self._position = data_version, newest

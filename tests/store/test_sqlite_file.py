@@ -15,7 +15,9 @@ import pytest
 from engine.transitions import RunCancelled
 from store.protocol import StoreError, StoreGone, StoreUnavailable
 from store.sqlite import SqliteStore
+from store.sqlite.cache import CHANGED_RUNS
 from store.sqlite.file import PAGES_BETWEEN_CHECKPOINTS, RESERVE_BYTES
+from store.sqlite.rows import SELECT_CHANGES, SELECT_RUNS, SELECT_TASKS
 from store.sqlite.schema import APPLICATION_ID, STEPS
 from tests.store.driver import Player, check, workflow
 
@@ -110,6 +112,17 @@ def test_an_engine_finds_the_log_at_its_full_length_and_nothing_else_is_new(stor
         names = {name for (name,) in other.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     other.close()
     assert names == {"meta", "workflows", "runs", "requests", "tasks", "changes", "owners"}
+
+
+@pytest.mark.parametrize("statement", [CHANGED_RUNS, SELECT_CHANGES, SELECT_RUNS, SELECT_TASKS])
+def test_no_event_costs_a_scan(store: SqliteStore, statement: str) -> None:
+    with store._database.reading() as connection:
+        steps = connection.execute(f"EXPLAIN QUERY PLAN {statement}", [1] * statement.count("?")).fetchall()
+    told = [step for *_, step in steps if "json_each" not in step and "SUBQUERY" not in step]
+    assert told
+    for step in told:
+        assert step.startswith(("SEARCH", "USING INDEX")), step
+        assert "changes_of_runs" not in step, step
 
 
 def test_a_run_that_only_waits_costs_no_memory(store: SqliteStore) -> None:
