@@ -29,7 +29,7 @@ _TURN_SECONDS: Final = 0.001
 RESERVE_BYTES: Final = 256 * 1024
 _WRITER_PAGES: Final = 2000  # of 4 KiB: what each connection may keep in memory
 _READER_PAGES: Final = 500
-PAGES_BETWEEN_CHECKPOINTS: Final = 2000  # of 4 KiB
+PAGES_BETWEEN_CHECKPOINTS: Final = 6000  # of 4 KiB
 _LOG_BYTES: Final = (PAGES_BETWEEN_CHECKPOINTS + 200) * 4096
 _LOG_BYTES_KEPT: Final = 64 * 1024 * 1024
 
