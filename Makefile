@@ -50,7 +50,7 @@ format: setup ## let ruff format the code and mend what it can
 	$(BIN)/ruff check --fix --exit-zero --quiet
 	$(BIN)/ruff format
 
-bench: setup ## measure the five workloads
+bench: setup ## measure an engine under all workloads, and the floor below them
 	@$(BIN)/python -m bench $(ARGS)
 
 pins: ## write requirements*.txt anew from pyproject.toml (needs uv)

@@ -59,7 +59,6 @@ class Shell:
         self.quarantine = Quarantine(self.calls.holds)
         self.lease = Lease(store, settings.lease, catalogue, lambda: self.position)
         self.position = 0
-        self.read_changes = 0
         self.next_wake = 0.0
         self.moving = False
         self.trouble: str | None = None

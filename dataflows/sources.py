@@ -105,7 +105,6 @@ class Changes(_Polled[Keyed]):
         page = shell.store.changes(shell.position, limit=PAGE, excluding=shell.lease.owner)
         self._more = len(page.changes) == PAGE
         shell.position = page.position
-        shell.read_changes += len(page.changes)
         runs = dict.fromkeys(change.id for change in page.changes if change.entity == "run")
         if runs:
             shell.heard()
