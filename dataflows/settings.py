@@ -5,11 +5,11 @@ A value may also come from a file that `ICEFLOE_…_FILE` names, as container pl
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Json, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -50,17 +50,52 @@ class _Environment(EnvSettingsSource):
         return from_environment(field_name), field_name, False
 
 
+class Binding(BaseModel):
+    """What the messages of one topic may do; `trusted` if only those can write to it who may speak for others."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    workflows: tuple[str, ...] = Field(description="Names of workflows; `*` stands for any text in one", examples=["*"])
+    trusted: bool = Field(default=False, description="Whether its messages are believed who asks, or who sends")
+    tenant: str = Field(default="default", description="Whose workflows and runs these are")
+
+
 class EngineSettings(BaseSettings):
     """What `icefloe engine` and `python -m bytewax.run dataflows.workflows` need to know."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     store: str = Field(default="sqlite:///.icefloe/icefloe.db", description="Where workflows and runs are kept")
-    events: str = Field(default="store", description="Where changes come from: `store` is its own feed")
+    events: str = Field(
+        default="store",
+        description="Where changes come from: `store` is its own feed, `kafka://host:9092[,…]` a broker",
+    )
     lease: float = Field(default=30.0, ge=1, le=3600, description="Seconds from a heartbeat until an engine is dead")
     drain: float = Field(default=20.0, ge=0, le=3600, description="Seconds that calls in flight get to end on SIGTERM")
     threads: int = Field(default=8, ge=1, le=256, description="Calls at once of each block type that is a plain `def`")
     calls: int = Field(default=1000, ge=1, le=100_000, description="Calls at once of each block type that is `async`")
+    health_host: str = Field(default="127.0.0.1", description="Address for probes and metrics")
+    health_port: int = Field(default=0, ge=0, le=65535, description="Port for probes and metrics; 0 is none")
+    topic_prefix: str = Field(
+        default="icefloe",
+        pattern=r"^[A-Za-z0-9._-]{1,200}$",
+        description="What the names of the Kafka topics and consumer groups begin with",
+    )
+    partitions: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="Partitions that each Kafka topic must have; new ones get 12 by default",
+    )
+    replication: int | None = Field(
+        default=None, ge=1, le=100, description="Replicas that new Kafka topics get; by default the broker decides"
+    )
+    kafka_options: Json[dict[str, str | int | float | bool]] | None = Field(
+        default=None, repr=False, description="librdkafka's properties as a JSON object, say for TLS and SASL"
+    )
+    triggers: Json[dict[str, Binding]] | None = Field(
+        default=None, description="Which workflows a topic may start: a JSON object, see docs/kafka.md"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What is logged")
 
     @property
@@ -118,9 +153,16 @@ def settings_of_blocks(blocks: Iterable[Any]) -> tuple[dict[str, Any], dict[str,
 def _faults(invalid: ValidationError) -> str:
     """What is wrong with which variables; not what they are, since that may be a secret."""
     return "; ".join(
-        ": ".join((*(variable(str(name)) for name in error["loc"][:1]), _reason(error["msg"])))
-        for error in invalid.errors(include_input=False)
+        ": ".join((*_place(error["loc"]), _reason(error["msg"]))) for error in invalid.errors(include_input=False)
     )
+
+
+def _place(path: Sequence[int | str]) -> Iterable[str]:
+    """The variable, and where in its value, if that has parts: `ICEFLOE_TRIGGERS: crm.events.workflows`."""
+    if path:
+        yield variable(str(path[0]))
+    if path[1:]:
+        yield ".".join(map(str, path[1:]))
 
 
 def _reason(message: str) -> str:
