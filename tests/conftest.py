@@ -5,8 +5,10 @@ import signal
 
 from hypothesis import settings
 
+pytest_plugins = ["tests.servers.fixtures"]
+
 # A developer's own ICEFLOE_STORE must never become the store that a test writes to.
-for _name in [name for name in os.environ if name.startswith("ICEFLOE_")]:
+for _name in [name for name in os.environ if name.startswith("ICEFLOE_") and not name.startswith("ICEFLOE_TEST_")]:
     del os.environ[_name]
 
 # Who is started in the background of a script ignores Ctrl-C, and so would every process that a test starts.
