@@ -1,6 +1,7 @@
 """The fixtures that give tests a real server: one a test process, with a database or topics of its own for each test.
 
-`ICEFLOE_TEST_MONGO_URI` names a replica set to use instead of the packaged server.
+`ICEFLOE_TEST_MONGO_URI` names a replica set to use instead of the packaged server, `ICEFLOE_TEST_KAFKA` the address of
+a broker (`host:9092`).
 """
 
 import os
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from pymongo import MongoClient
 
+from tests.servers.broker import Broker, packaged
 from tests.servers.mongod import MongoServer, mongod
 
 
@@ -38,3 +40,28 @@ def mongo_uri(request: pytest.FixtureRequest) -> Iterator[str]:
     yield uri
     with MongoClient[dict[str, object]](uri, serverSelectionTimeoutMS=5000) as client:
         client.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """The packaged broker; who lets it fail starts one of their own."""
+    if packaged() is None:
+        pytest.skip("the packaged broker runs on Linux only")
+    with Broker(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
+
+
+@pytest.fixture
+def kafka_address(request: pytest.FixtureRequest) -> str:
+    """The address of a broker that other tests use as well: mind to have topics of your own (`topic_prefix`)."""
+    own = os.environ.get("ICEFLOE_TEST_KAFKA")
+    if own:
+        return own
+    broker: Broker = request.getfixturevalue("kafka_broker")
+    return broker.address
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """What the names of topics and groups begin with that nobody else has."""
+    return f"test-{uuid.uuid4().hex[:16]}"
