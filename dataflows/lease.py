@@ -14,7 +14,7 @@ from uuid import uuid4
 import structlog
 
 from engine.transitions import TaskClaimed
-from store.protocol import Store, StoreError
+from store.protocol import BEGINNING, Position, Store, StoreError
 
 LOOK_SECONDS = 1.0  # how often it looks for owners whose process has ended
 BEATS_PER_LEASE = 3
@@ -35,7 +35,7 @@ class Lease:
     a rolling upgrade, looks after all runs as well, since it may be the only one that can go on with some of them.
     """
 
-    def __init__(self, store: Store, seconds: float, types: Iterable[str], position: Callable[[], int]) -> None:
+    def __init__(self, store: Store, seconds: float, types: Iterable[str], position: Callable[[], Position]) -> None:
         self._store = store
         self._seconds = seconds
         self._kind = kind_of(types)
@@ -46,14 +46,14 @@ class Lease:
         self._last_contact = 0.0
         self._clocks_apart = 0.0
         self._next_beat = 0.0
-        self._noted = 0
+        self._noted = BEGINNING
         self._others: tuple[str, ...] = ()
         self._end = Event()
         self._thread = Thread(target=self._keep, name="lease", daemon=True)
         self._numbers = count(1)
         self.owner = ""
 
-    def begin(self) -> int:
+    def begin(self) -> Position:
         """Become an owner, declare dead who is gone, and keep the lease. Gives the position to read the feed from."""
         position = self._enter()
         self._thread.start()
@@ -85,7 +85,7 @@ class Lease:
             self._thread.join(self._seconds)
         self._store.leave(self.owner, self._position())
 
-    def _enter(self) -> int:
+    def _enter(self) -> Position:
         self.owner = self._kind + uuid4().hex
         before = monotonic()
         position = self._store.register(self.owner, self._seconds)
@@ -134,7 +134,7 @@ class Lease:
         if lapsed:  # meanwhile no call could begin, and nobody keeps in mind which should have
             log.warning("lease_had_lapsed", owner=self.owner, woken=self._store.wake_active())
 
-    def _prolonged(self, before: float, position: int) -> None:
+    def _prolonged(self, before: float, position: Position) -> None:
         self._valid_until = before + self._seconds
         self._next_beat = before + self._seconds / BEATS_PER_LEASE
         self._noted = position  # who comes after a crash need not read all of it again

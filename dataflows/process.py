@@ -50,7 +50,6 @@ def open_shell(settings: EngineSettings | None = None, catalogue: Catalogue | No
         owner=shell.lease.owner,
         store=settings.place,
         position=shell.position,
-        behind=shell.store.position() - shell.position,
         blocks=len(catalogue),
     )
     return shell

@@ -14,15 +14,17 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import structlog
 
 from blocks.catalogue import Catalogue
+from dataflows import metrics
 from dataflows.calls import Call, Calls
 from dataflows.lease import Lease
 from dataflows.quarantine import DEATHS, Quarantine
 from dataflows.settings import EngineSettings
+from dataflows.vitals import Vitals
 from engine.machine import Dispatch
 from engine.outcomes import Rejected
 from engine.run import WorkflowRun
 from engine.statuses import TaskStatus
-from store.protocol import Proposal, Recorded, Store, StoreError, StoreGone
+from store.protocol import BEGINNING, Proposal, Recorded, Store, StoreError, StoreGone
 
 T = TypeVar("T")
 
@@ -50,18 +52,22 @@ class News(NamedTuple):
 class Shell:
     """One engine process."""
 
-    def __init__(self, store: Store, catalogue: Catalogue, settings: EngineSettings) -> None:
+    def __init__(
+        self, store: Store, catalogue: Catalogue, settings: EngineSettings, vitals: Vitals | None = None
+    ) -> None:
         self.store = store
         self.catalogue = catalogue
         self.settings = settings
         self.calls = Calls(catalogue, settings)
         self.slots = self.calls.slots
         self.quarantine = Quarantine(self.calls.holds)
-        self.lease = Lease(store, settings.lease, catalogue, lambda: self.position)
-        self.position = 0
+        self.vitals = vitals or Vitals()
+        self.troubles = self.vitals.troubles
+        self.lease = Lease(store, settings.lease, catalogue, lambda: self.position, self.troubles)
+        self.vitals.checks |= {"lease": self.lease.lapsed, "stop": self._draining}
+        self.position = BEGINNING
         self.next_wake = 0.0
         self.moving = False
-        self.trouble: str | None = None
         self._echo: deque[WorkflowRun] = deque()
         self._stop_at: float | None = None
         self._last_news = monotonic()
@@ -100,6 +106,9 @@ class Shell:
     def overtime(self) -> bool:
         """Whether the grace period is over."""
         return self._stop_at is not None and monotonic() >= self._stop_at
+
+    def _draining(self) -> str | None:
+        return "it was asked to stop, and begins nothing new" if self.stopping else None
 
     # What the sources read.
 
@@ -190,6 +199,7 @@ class Shell:
         refused = set()
         for (run_id, call), answer in zip(asked, answers, strict=True):
             if isinstance(answer.outcome, Rejected):
+                metrics.CLAIMS_REFUSED.inc()
                 log.debug("claim_refused", run_id=run_id, task=call.task, reason=answer.outcome.reason)
                 self.calls.forget(call)
                 refused.add(call)
@@ -214,6 +224,7 @@ class Shell:
         answers = self.apply("record", [proposal for proposal, _ in moves], durable=True)
         for (proposal, call), answer in zip(moves, answers, strict=True):
             if isinstance(answer.outcome, Rejected):
+                metrics.RESULTS_REFUSED.labels(answer.outcome.code).inc()
                 log.info(
                     "result_refused",
                     run_id=proposal.run_id,
@@ -252,13 +263,14 @@ class Shell:
             except StoreGone:
                 raise
             except StoreError as error:
-                self.trouble = str(error)
-                log.warning("store_unavailable", doing=doing, error=self.trouble)
+                metrics.STORE_UNAVAILABLE.inc()
+                self.troubles[doing] = str(error)
+                log.warning("store_unavailable", doing=doing, error=str(error))
                 if self.overtime:
-                    raise Stopped(self.trouble) from error
+                    raise Stopped(str(error)) from error
                 if self._ending.wait(pause):
                     sleep(_ENDING_SECONDS)
             else:
-                self.trouble = None
+                self.troubles.pop(doing, None)
                 return done
         raise AssertionError("the pauses have no end")

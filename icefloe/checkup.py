@@ -60,7 +60,7 @@ def check_up(url: str) -> Iterator[Finding]:
         try:
             if url.startswith("sqlite:"):
                 yield from check_file(url)
-            yield Finding("store", "fine", f"{store.position():,} changes so far; incarnation {store.incarnation}")
+            yield Finding("store", "fine", f"its changes are at {store.position()}; incarnation {store.incarnation}")
             engines = list(check_engines(store, catalogue))
             yield from engines
             yield from check_runs(store, catalogue, alive=bool(engines))

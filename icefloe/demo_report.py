@@ -25,7 +25,7 @@ from icefloe.cli.drawing import STYLES
 from icefloe.cli.wording import span
 from icefloe.demo_people import PAGE, People, Trigger
 from icefloe.demo_server import Ledger
-from store.protocol import Change, Store
+from store.protocol import BEGINNING, Change, Store
 
 _CREATED: Final = 201
 _PARAGRAPHS: Final = frozenset({"decisions", "killed_at", "lost"})  # the figures that begin one
@@ -113,7 +113,7 @@ def examine(store: Store, script: Sequence[Trigger], ledger: Ledger, outbox: Pat
 
 def _histories(store: Store) -> dict[str, _History]:
     histories: dict[str, _History] = {}
-    position, more = 0, True
+    position, more = BEGINNING, True
     while more:
         page = store.changes(position, limit=PAGE)
         position, more = page.position, len(page.changes) == PAGE

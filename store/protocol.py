@@ -8,9 +8,9 @@
 Every operation is one atomic write or one consistent read. Times are Unix seconds by the store's own clock.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from engine.documents import Workflow
 from engine.faults import Fault
@@ -33,6 +33,16 @@ class StoreUnavailable(StoreError):  # noqa: N818 - a state of the store, as its
 
 class StoreGone(StoreError):  # noqa: N818 - as above
     """What this store object has open is no longer what its URL names: it can't do anything that lasts, ever again."""
+
+
+class HistoryLost(StoreError):  # noqa: N818 - as above
+    """The feed has no longer, or never had, what followed a position: read every live run again, and go on from now."""
+
+
+Position: TypeAlias = str
+"""A place in the feed of one store. Only that store can read it; of two, the later one is the greater text."""
+
+BEGINNING: Final[Position] = ""
 
 
 class NewRun(NamedTuple):
@@ -76,14 +86,19 @@ class Recorded(NamedTuple):
     run: WorkflowRun | None
 
 
+Follow: TypeAlias = Callable[[WorkflowRun], Sequence[Proposal]]
+"""What is to follow from what was recorded, in the same write."""
+
+
 class Change(NamedTuple):
     """An event of the feed: one transition of one run (with payloads), or a saved workflow version.
 
-    `document` is there on creation: the run's (or workflow's) whole document. A change that can't be read any more has
-    neither entry, transition nor document: the run says how it stands.
+    `document` is there on creation: the run's (or workflow's) whole document. `writer` is the owner whose process wrote
+    it, if that is known. A change that can't be read any more has neither entry, transition nor document: the run says
+    how it stands.
     """
 
-    position: int
+    position: Position
     entity: Literal["run", "workflow"]
     id: str
     revision: int
@@ -92,13 +107,14 @@ class Change(NamedTuple):
     transition: Mapping[str, Any] | None
     entry: JournalEntry | None
     document: Mapping[str, Any] | None
+    writer: str | None = None
 
 
 class Changes(NamedTuple):
     """A page of the feed, and the position after it."""
 
     changes: list[Change]
-    position: int
+    position: Position
 
 
 class Owner(NamedTuple):
@@ -107,17 +123,17 @@ class Owner(NamedTuple):
     id: str
     alive_until: float
     dead: bool
-    position: int
+    position: Position
 
 
 @dataclass(frozen=True, slots=True)
 class RunQuery:
-    """Which runs to find, newest first. All that is given must hold.
+    """Which runs to find, newest first. All that is given must hold; `tenant` None means those of all tenants.
 
     `inputs` are top-level values to be equal; those of `inputs_any` must be equal to one of the values given.
     """
 
-    tenant: str = "default"
+    tenant: str | None = "default"
     workflow: str | None = None
     statuses: frozenset[RunStatus] = frozenset()
     requested_by: str | None = None
@@ -179,12 +195,18 @@ class Store(Protocol):
     def create(self, requests: Sequence[NewRun]) -> list[Creation]:
         """Start runs, durably, in one write; one answer each, in order. A fault in one doesn't touch the others."""
 
-    def apply(self, proposals: Sequence[Proposal], *, durable: bool = True) -> list[Recorded]:
+    def apply(
+        self, proposals: Sequence[Proposal], *, durable: bool = True, follow: Follow | None = None
+    ) -> list[Recorded]:
         """Apply transitions in one write; one answer each, in order.
 
         `durable=False` may lose the write in a power cut (never in a process crash): for claims. A run whose document
         can't be handled is failed by itself with `ENGINE_ERROR`, and the others go on; if what people proposed can't be
         handled, it is only refused.
+
+        `follow` is asked, of each run that something was recorded of, what else to apply to it in the same write. It
+        may be asked again of the same run if somebody else wrote meanwhile: its last answer counts. What became of that
+        is not told, but the runs given back have it.
         """
 
     def load(self, ids: Iterable[str]) -> dict[str, WorkflowRun]:
@@ -223,21 +245,28 @@ class Store(Protocol):
 
     # The change feed.
 
-    def changes(self, after: int, *, limit: int = 1000, excluding: str | None = None) -> Changes:
+    def changes(self, after: Position, *, limit: int = 1000, excluding: str | None = None) -> Changes:
         """The changes after a position, in order; without those that the owner `excluding` wrote.
 
-        Their `position` is never beyond the newest change, even if `after` is: the feed went back.
+        Raises:
+            HistoryLost: they are not to be had any more.
         """
 
-    def position(self) -> int:
+    def position(self) -> Position:
         """The position of the newest change."""
 
     def changed(self) -> bool:
         """Whether another store object may have written since this was last asked; cheap, and may say yes in vain."""
 
+    def bookmark(self, reader: str, position: Position) -> None:
+        """Remember, durably, how far a reader of the feed has got. What was read before this is durable as well."""
+
+    def bookmarked(self, reader: str) -> Position | None:
+        """How far a reader of the feed had got; None if it never said."""
+
     # Owners of claims.
 
-    def register(self, owner: str, lease: float) -> int:
+    def register(self, owner: str, lease: float) -> Position:
         """Enter an owner with a lease in seconds; from now on this object's writes carry its name.
 
         Gives the position from which it should read the feed: how far the engines before it got.
@@ -246,7 +275,7 @@ class Store(Protocol):
             StoreError: there was an owner of this name.
         """
 
-    def beat(self, owner: str, lease: float, position: int) -> bool:
+    def beat(self, owner: str, lease: float, position: Position) -> bool:
         """Prolong the lease and say how far the feed was read; False if the owner has been declared dead."""
 
     def owners(self) -> list[Owner]:
@@ -258,7 +287,7 @@ class Store(Protocol):
         Runs that have something ready or running become due now.
         """
 
-    def leave(self, owner: str, position: int) -> None:
+    def leave(self, owner: str, position: Position) -> None:
         """End an owner that has nothing in flight: as `bury`, of itself."""
 
     def close(self) -> None:

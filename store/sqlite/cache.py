@@ -1,116 +1,83 @@
-"""The runs and plans that an embedded store remembers, and how it hears of what others wrote.
-
-A run is remembered while something of it is ready or runs: one that waits, or has ended, costs no memory.
-"""
+"""The runs and plans that an embedded store remembers, and how it hears of what others wrote."""
 
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 
 from engine.plan import Plan, plan_of
-from engine.run import WorkflowRun
 from engine.statuses import RunStatus
-from store.sqlite.errors import ALL_AFFECTED, in_short
-from store.sqlite.reads import position
-from store.sqlite.rows import SELECT_RUNS, SELECT_TASKS, Row, dumps, read_run
+from store.playing import Stored, Unreadable
+from store.remembered import Remembered
+from store.sqlite.errors import ALL_AFFECTED
+from store.sqlite.reads import newest
+from store.sqlite.rows import SELECT_RUNS, SELECT_TASKS, Row, read_run
+from store.texts import dumps, in_short
 
 CACHED_BYTES: Final = 64 * 1024 * 1024
 _CACHED_PLANS: Final = 256
-_ACTIVE: Final = frozenset({RunStatus.PENDING, RunStatus.RUNNING})
 
 _log = structlog.get_logger(__name__)
-
-
-class Stored(NamedTuple):
-    """A run, and the number of its row."""
-
-    number: int
-    run: WorkflowRun
-
-
-class Unreadable(NamedTuple):
-    """A run whose rows make no sense, and why. `status` is None if even that is none of ours."""
-
-    number: int
-    revision: int
-    status: RunStatus | None
-    reason: str
 
 
 # Not DISTINCT: SQLite would then read the index of all changes, run by run, and not the newest ones.
 CHANGED_RUNS: Final = "SELECT run FROM changes WHERE position > ? AND run IS NOT NULL"
 
 
-class RunCache:
+class RunCache(Remembered[int]):
     """Runs as the last transaction on the writing connection left them; to be called with its lock held."""
 
     def __init__(self, capacity: int = CACHED_BYTES) -> None:
-        self._capacity = capacity
-        self._bytes = 0
-        self._runs: OrderedDict[str, Stored] = OrderedDict()
+        super().__init__(capacity)
         self._ids: dict[int, str] = {}
         self._plans: OrderedDict[tuple[str, str, int], Plan] = OrderedDict()
         self._data_version: int | None = None
-        self._position = 0
+        self._newest = 0
 
     def refresh(self, connection: sqlite3.Connection) -> None:
         """Forget the runs that others have changed since the last transaction; cheap if nobody has written."""
         (data_version,) = connection.execute("PRAGMA data_version").fetchone()  # our own writes don't move it
         if data_version == self._data_version:
             return
-        newest = position(connection)
-        if self._data_version is None or newest - self._position > 1000 + 10 * len(self._runs):
+        end = newest(connection)
+        if self._data_version is None or end - self._newest > 1000 + 10 * len(self):
             self.forget()
         else:
-            for (number,) in connection.execute(CHANGED_RUNS, (self._position,)):
+            for (number,) in connection.execute(CHANGED_RUNS, (self._newest,)):
                 if number in self._ids:
                     self.drop(self._ids[number])
-        self._data_version, self._position = data_version, newest
+        self._data_version, self._newest = data_version, end
 
     def wrote(self, connection: sqlite3.Connection) -> None:
         """The newest changes are our own."""
-        self._position = position(connection)
+        self._newest = newest(connection)
 
-    def keep(self, number: int, run: WorkflowRun) -> None:
+    def keep(self, stored: Stored[int]) -> None:
         """Remember the newest state of a run, if anything of it is ready or runs."""
-        known = self._runs.get(run.id)
-        if run.status not in _ACTIVE and not run.running:
-            if known is not None:
-                self.drop(run.id)
-            return
-        self._runs[run.id] = Stored(number, run)
-        if known is None:
-            self._ids[number] = run.id
-            self._bytes += run.size
-        else:
-            self._runs.move_to_end(run.id)
-            self._bytes += run.size - known.run.size
-        while self._bytes > self._capacity:
-            self.drop(next(iter(self._runs)))
+        self._ids[stored.place] = stored.run.id
+        super().keep(stored)
 
     def drop(self, id_: str) -> None:
         """Forget a run."""
-        stored = self._runs.pop(id_, None)
+        stored = self.get(id_)
         if stored is not None:
-            del self._ids[stored.number]
-            self._bytes -= stored.run.size
+            del self._ids[stored.place]
+            super().drop(id_)
 
     def forget(self) -> None:
         """Forget all runs, say because it isn't known what became of a write."""
-        self._runs.clear()
+        super().forget()
         self._ids.clear()
-        self._bytes = 0
         self._data_version = None
 
-    def load(self, connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Stored | Unreadable]:
+    def load(self, connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Stored[int] | Unreadable[int]]:
         """The runs of these ids that exist; those not remembered are read with two statements."""
-        found: dict[str, Stored | Unreadable] = {}
+        found: dict[str, Stored[int] | Unreadable[int]] = {}
         missing = []
         for id_ in ids:
-            stored = self._runs.get(id_)
+            stored = self.get(id_)
             if stored is not None:
                 found[id_] = stored
             else:
@@ -124,7 +91,7 @@ class RunCache:
                 found[row[4]] = self._read(connection, row, states[row[0]])
         return found
 
-    def _read(self, connection: sqlite3.Connection, row: Row, states: dict[str, str]) -> Stored | Unreadable:
+    def _read(self, connection: sqlite3.Connection, row: Row, states: dict[str, str]) -> Stored[int] | Unreadable[int]:
         number, tenant, workflow, version, id_, status, revision = row[:7]
         try:
             run = read_run(row, self.plan(connection, tenant, workflow, version), states)
@@ -134,8 +101,9 @@ class RunCache:
             reason = f"the stored run can't be read: {in_short(error)}"
             _log.error("run_unreadable", run_id=id_, reason=reason)
             return Unreadable(number, revision, RunStatus.__members__.get(status), reason)
-        self.keep(number, run)
-        return Stored(number, run)
+        stored = Stored(number, run)
+        self.keep(stored)
+        return stored
 
     def plan(self, connection: sqlite3.Connection, tenant: str, name: str, version: int) -> Plan:
         """The plan of a workflow's version, compiled once: a version never changes.

@@ -36,9 +36,3 @@ def explain(error: Exception, where: str) -> StoreError:
 def primary_code(error: Exception) -> int:
     """The kind of an error, which is the low byte of its code; 0 if SQLite has no part in it."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
-
-
-def in_short(error: Exception) -> str:
-    """An unforeseen error in a few words, fit to be stored."""
-    text = f"{type(error).__name__}: {error}"
-    return text[:500].encode(errors="replace").decode()

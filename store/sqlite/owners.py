@@ -13,6 +13,7 @@ from typing import Final
 from weakref import WeakSet
 
 from store.protocol import Owner, StoreError
+from store.sqlite.rows import position
 
 _DEAD_KEPT: Final = 100
 
@@ -96,24 +97,28 @@ def clear_away(database: Path, owner: str) -> None:
 def enter(connection: sqlite3.Connection, owner: str, alive_until: float, newest: int) -> tuple[int, int]:
     """Add a living owner. Gives its number, and how far those before it have read the feed, whose end is `newest`.
 
+    That is where the slowest of those that live is, since what it has in mind may be this owner's share now.
+
     Raises:
         StoreError: there was an owner of this name.
     """
-    (position,) = connection.execute("SELECT coalesce(max(position), 0) FROM owners").fetchone()
+    (read,) = connection.execute(
+        "SELECT coalesce(min(position) FILTER (WHERE dead = 0), max(position), 0) FROM owners"
+    ).fetchone()
     entered = connection.execute(
         "INSERT INTO owners (id, alive_until, dead, position) VALUES (?, ?, 0, ?)"
         " ON CONFLICT DO NOTHING RETURNING number",
-        (owner, alive_until, min(position, newest)),
+        (owner, alive_until, min(read, newest)),
     ).fetchone()
     if entered is None:
         raise StoreError(f"owner {owner!r} has lived before: each start of an engine needs a new one")
-    return int(entered[0]), position
+    return int(entered[0]), int(read)
 
 
-def prolong(connection: sqlite3.Connection, owner: str, alive_until: float, position: int) -> bool:
+def prolong(connection: sqlite3.Connection, owner: str, alive_until: float, read: int) -> bool:
     """Move the end of a lease, and how far the feed was read; False if the owner is dead."""
     prolonged = connection.execute(
-        "UPDATE owners SET alive_until = ?, position = ? WHERE id = ? AND dead = 0", (alive_until, position, owner)
+        "UPDATE owners SET alive_until = ?, position = ? WHERE id = ? AND dead = 0", (alive_until, read, owner)
     )
     return prolonged.rowcount == 1
 
@@ -132,7 +137,7 @@ def declare_dead(connection: sqlite3.Connection, owner: str, *, late_at: float |
 def living(connection: sqlite3.Connection) -> list[Owner]:
     """The owners that aren't dead, the oldest first."""
     rows = connection.execute("SELECT id, alive_until, position FROM owners WHERE dead = 0 ORDER BY number")
-    return [Owner(id_, alive_until, False, position) for id_, alive_until, position in rows]  # noqa: FBT003
+    return [Owner(id_, alive_until, False, position(number)) for id_, alive_until, number in rows]  # noqa: FBT003
 
 
 def wake_active(connection: sqlite3.Connection, at: float) -> int:

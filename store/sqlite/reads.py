@@ -13,9 +13,9 @@ import orjson
 
 from engine.run import JournalEntry
 from engine.statuses import RunStatus
-from store.protocol import Changes, Page, RunQuery, StoreError
-from store.sqlite.errors import in_short
-from store.sqlite.rows import SELECT_CHANGES, SUMMARY, dumps, read_change, read_entry, read_summary
+from store.protocol import BEGINNING, Changes, HistoryLost, Page, Position, RunQuery, StoreError
+from store.sqlite.rows import SELECT_CHANGES, SUMMARY, position, read_change, read_summary
+from store.texts import canonical, dumps, in_short, read_entry
 
 _CONDITIONS: Final = {
     "tenant": "tenant = :tenant",
@@ -38,16 +38,12 @@ def _holds(inputs: str, wanted: str) -> bool:
     """As JSON has it: 1, true and "1" are three values."""
     have = orjson.loads(inputs)
     return all(
-        name in have and _canonical(have[name]) in map(_canonical, values) for name, values in orjson.loads(wanted)
+        name in have and canonical(have[name]) in map(canonical, values) for name, values in orjson.loads(wanted)
     )
 
 
-def _canonical(value: object) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-
-
-def position(connection: sqlite3.Connection) -> int:
-    """The position of the newest change; 0 if there is none."""
+def newest(connection: sqlite3.Connection) -> int:
+    """The number of the newest change; 0 if there is none."""
     return int(connection.execute("SELECT coalesce(max(position), 0) FROM changes").fetchone()[0])
 
 
@@ -57,12 +53,36 @@ def next_wake(connection: sqlite3.Connection) -> float | None:
     return earliest
 
 
-def changes(connection: sqlite3.Connection, after: int, limit: int, excluding: str | None) -> Changes:
-    """A page of the feed, without what the owner `excluding` wrote."""
+def number_of(place: Position) -> int:
+    """The number of the change at a position.
+
+    Raises:
+        HistoryLost: it is none of this store's.
+    """
+    if place == BEGINNING:
+        return 0
+    if not place.isdecimal():
+        raise HistoryLost(f"{place!r} is no position in the feed of this store: it was another store's")
+    return int(place)
+
+
+def changes(connection: sqlite3.Connection, after: Position, limit: int, excluding: str | None) -> Changes:
+    """A page of the feed, without what the owner `excluding` wrote. If the feed went back, its end is where it ends.
+
+    Raises:
+        HistoryLost: the position is none of this store's.
+    """
     owner = connection.execute("SELECT number FROM owners WHERE id = ?", (excluding,)).fetchone()
-    rows = connection.execute(SELECT_CHANGES, (after, -1 if owner is None else owner[0], limit)).fetchall()
-    end = rows[-1][0] if len(rows) == limit else position(connection)
-    return Changes([read_change(row) for row in rows], end)
+    parameters = (number_of(after), -1 if owner is None else owner[0], limit)
+    rows = connection.execute(SELECT_CHANGES, parameters).fetchall()
+    end = rows[-1][0] if len(rows) == limit else newest(connection)
+    return Changes([read_change(row) for row in rows], position(end))
+
+
+def bookmarked(connection: sqlite3.Connection, reader: str) -> Position | None:
+    """How far a reader of the feed had got."""
+    row = connection.execute("SELECT position FROM bookmarks WHERE reader = ?", (reader,)).fetchone()
+    return None if row is None else position(row[0])
 
 
 def journal(connection: sqlite3.Connection, id_: str) -> list[JournalEntry]:

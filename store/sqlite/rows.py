@@ -4,25 +4,21 @@ What is JSON stands as text, so that a person with the `sqlite3` program can rea
 """
 
 from collections.abc import Mapping
-from hashlib import blake2b
 from operator import attrgetter
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 import structlog
 
-from engine.limits import PAYLOAD_BYTES
 from engine.machine import restore
 from engine.plan import Plan
 from engine.run import JournalEntry, Parent, TaskState, WorkflowRun, dump_task, load_task
-from engine.statuses import RunStatus, TaskStatus
-from engine.transitions import Error, Transition, dump_transition
-from store.protocol import Change, NewRun, RunSummary
-from store.sqlite.errors import in_short
+from engine.statuses import RunStatus
+from engine.transitions import Transition
+from store.protocol import Change, Position, RunSummary
+from store.texts import dumps, entry_text, event_text, in_short, read_entry, read_error, text
 
 Row: TypeAlias = tuple[Any, ...]
-
-_EVENT_CHARS: Final = 2 * PAYLOAD_BYTES
 
 _log = structlog.get_logger(__name__)
 
@@ -55,12 +51,13 @@ INSERT INTO changes (run, revision, at, writer, entry, transition, document) VAL
 
 SELECT_CHANGES: Final = """
 SELECT
-  position, runs.id, workflows.name, changes.revision, at, entry, transition,
+  changes.position, runs.id, workflows.name, changes.revision, at, owners.id, entry, transition,
   coalesce(changes.document, workflows.document)
 FROM changes
 LEFT JOIN runs ON runs.number = changes.run
 LEFT JOIN workflows ON workflows.number = changes.workflow
-WHERE position > ? AND writer IS NOT ? ORDER BY position LIMIT ?"""
+LEFT JOIN owners ON owners.number = changes.writer
+WHERE changes.position > ? AND writer IS NOT ? ORDER BY changes.position LIMIT ?"""
 
 SUMMARY: Final = "id, workflow, version, status, requested_by, created_at, updated_at, finished_at, error"
 
@@ -70,23 +67,9 @@ _LASTING: Final = attrgetter(
 )
 
 
-def dumps(value: object) -> str:
-    """Compact JSON; the named tuples of the engine are arrays in it.
-
-    Raises:
-        TypeError: it holds something that JSON can't say.
-    """
-    return orjson.dumps(value, default=_array).decode()
-
-
-def _array(value: object) -> list[Any]:
-    if isinstance(value, tuple):
-        return list(value)
-    raise TypeError(f"a {type(value).__name__} is not JSON")
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else dumps(value)
+def position(number: int) -> Position:
+    """The position of the change with this number, as text that sorts as numbers do."""
+    return f"{number:016}"
 
 
 def run_row(number: int, run: WorkflowRun) -> Row:
@@ -94,7 +77,7 @@ def run_row(number: int, run: WorkflowRun) -> Row:
     return (  # of plain types: any other costs a look-up of its adapter
         str(run.status), run.revision, run.generation, int(run.paused), int(run.cancelled), int(run.told), run.running,
         run.size, run.updated_at, run.started_at, run.finished_at, run.deadline, run.wake_at, run.heal,
-        _text(run.error), _text(run.outputs), number,
+        text(run.error), text(run.outputs), number,
     )  # fmt: skip
 
 
@@ -116,7 +99,7 @@ def new_run_row(number: int, run: WorkflowRun) -> Row:
 
 def request_row(number: int, run: WorkflowRun, digest: bytes) -> Row:
     """The parameters of `INSERT_REQUEST`."""
-    return (number, digest, dumps(run.labels), _text(run.parent), dumps(run.inputs))
+    return (number, digest, dumps(run.labels), text(run.parent), dumps(run.inputs))
 
 
 def task_row(number: int, name: str, task: TaskState) -> Row:
@@ -128,32 +111,8 @@ def change_row(
     number: int, entry: JournalEntry, writer: int | None, transition: Transition | None, document: object = None
 ) -> Row:
     """The parameters of `INSERT_CHANGE`."""
-    told = dumps((entry.type, entry.task, entry.attempt, entry.by, entry.tasks, entry.status))
-    event = None if transition is None else _event(transition)
-    return (number, entry.revision, entry.at, writer, told, event, _text(document))
-
-
-def _event(transition: Transition) -> str:
-    """A transition as the feed tells it; outputs that no run would take (its task failed for them) are left out."""
-    try:
-        event = dumps(dump_transition(transition))
-    except TypeError:
-        if getattr(transition, "outputs", None) is None:
-            raise
-    else:
-        if len(event) <= _EVENT_CHARS:
-            return event
-    return dumps(dump_transition(transition._replace(outputs=None)))  # type: ignore[call-arg] # only results are large
-
-
-def digest_of(request: NewRun) -> bytes:
-    """What tells a repeated request from another one under the same id: 16 bytes.
-
-    Raises:
-        TypeError: the request holds something that JSON can't say.
-    """
-    content = orjson.dumps(request[1:], option=orjson.OPT_SORT_KEYS, default=_array)
-    return blake2b(content, digest_size=16).digest()
+    event = None if transition is None else event_text(transition)
+    return (number, entry.revision, entry.at, writer, entry_text(entry), event, text(document))
 
 
 def read_run(row: Row, plan: Plan, states: Mapping[str, str]) -> WorkflowRun:
@@ -189,7 +148,7 @@ def read_run(row: Row, plan: Plan, states: Mapping[str, str]) -> WorkflowRun:
         started_at=started_at,
         finished_at=finished_at,
         outputs=None if outputs is None else orjson.loads(outputs),
-        error=_error(error),
+        error=read_error(error),
         heal=heal,
         wake_at=wake_at,
         deadline=deadline,
@@ -204,29 +163,19 @@ def read_run(row: Row, plan: Plan, states: Mapping[str, str]) -> WorkflowRun:
     return restore(run)
 
 
-def _error(text: str | None) -> Error | None:
-    return None if text is None else Error(*orjson.loads(text))
-
-
-def read_entry(revision: int, at: float, text: str) -> JournalEntry:
-    """The journal entry of a change."""
-    kind, task, attempt, by, tasks, status = orjson.loads(text)
-    effects = {name: TaskStatus(effect) for name, effect in tasks.items()}
-    return JournalEntry(revision, at, kind, task, attempt, by, effects, None if status is None else RunStatus(status))
-
-
 def read_change(row: Row) -> Change:
     """The change of a row of `SELECT_CHANGES`; one that can't be read tells at least whom it is about."""
-    position, run, workflow, revision, at, told, event, text = row
-    bare = Change(position, "workflow" if run is None else "run", run or workflow, revision, at, None, None, None, None)
+    number, run, workflow, revision, at, writer, told, event, document_text = row
+    entity: Literal["run", "workflow"] = "workflow" if run is None else "run"
+    bare = Change(position(number), entity, run or workflow, revision, at, None, None, None, None, writer)
     try:
-        document: Any = None if text is None else orjson.loads(text)
+        document: Any = None if document_text is None else orjson.loads(document_text)
         if run is None:
             return bare._replace(by=document.get("created_by"), document=document)
         entry = read_entry(revision, at, told)
         transition = None if event is None else orjson.loads(event)
     except Exception as error:  # noqa: BLE001 - the feed must go on
-        _log.error("change_unreadable", position=position, reason=in_short(error))
+        _log.error("change_unreadable", position=bare.position, reason=in_short(error))
         return bare
     return bare._replace(by=entry.by, transition=transition, entry=entry, document=document)
 
@@ -235,5 +184,5 @@ def read_summary(row: Row) -> RunSummary:
     """The summary of a row of `SUMMARY` columns."""
     id_, workflow, version, status, requested_by, created_at, updated_at, finished_at, error = row
     return RunSummary(
-        id_, workflow, version, RunStatus(status), requested_by, created_at, updated_at, finished_at, _error(error)
+        id_, workflow, version, RunStatus(status), requested_by, created_at, updated_at, finished_at, read_error(error)
     )

@@ -3,7 +3,8 @@
       workflows ◄── runs ◄─┬─ requests     what was asked for: written once
                            ├─ tasks        one row for each task that isn't as it was at the start
                            └─ changes      what happened: the journal of a run, and the feed of all
-      owners                               the starts of engines
+      owners                               the starts of engines, and how far each has read the changes
+      bookmarks                            how far other readers have
 
 A row that changes at every transition is kept small: inputs, which may be large, stand in a table that is written once.
 """
@@ -98,6 +99,11 @@ CREATE TABLE owners (
   dead        INTEGER NOT NULL,
   position    INTEGER NOT NULL
 ) STRICT;
+
+CREATE TABLE bookmarks (
+  reader   TEXT PRIMARY KEY,
+  position INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 """
 
 STEPS: Final = (_TABLES,)

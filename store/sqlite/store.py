@@ -11,11 +11,14 @@ import structlog
 from engine.documents import Workflow
 from engine.run import JournalEntry, WorkflowRun
 from engine.statuses import RunStatus
-from store.protocol import Changes, Creation, NewRun, Owner, Page, Proposal, Recorded, RunQuery
+from store.playing import Stored
+from store.protocol import Changes, Creation, Follow, NewRun, Owner, Page, Position, Proposal, Recorded, RunQuery
+from store.requests import is_id
 from store.sqlite import owners, reads, runs, workflows
 from store.sqlite.batch import Batch
-from store.sqlite.cache import CACHED_BYTES, RunCache, Stored
+from store.sqlite.cache import CACHED_BYTES, RunCache
 from store.sqlite.file import BUSY_SECONDS, Database
+from store.sqlite.rows import position
 from store.sqlite.runs import Write
 
 _log = structlog.get_logger(__name__)
@@ -50,13 +53,13 @@ class SqliteStore:
         return self._clock()
 
     @contextmanager
-    def _writing(self, *, durable: bool = True) -> Iterator[Write]:
+    def _writing(self, *, durable: bool = True, follow: Follow | None = None) -> Iterator[Write]:
         """A write transaction; the rows of its batch are stored at its end."""
         with self._database.lock:
             try:
                 with self._database.writing(durable=durable) as connection:
                     self._cache.refresh(connection)
-                    batch = Batch(self.now(), self._writer, self._luck)
+                    batch = Batch(self.now(), self._writer, self._luck, follow)
                     yield Write(connection, self._cache, batch)
                     batch.write(connection)
                     self._cache.wrote(connection)
@@ -84,22 +87,24 @@ class SqliteStore:
         with self._writing() as write:
             return runs.create(write, requests)
 
-    def apply(self, proposals: Sequence[Proposal], *, durable: bool = True) -> list[Recorded]:
+    def apply(
+        self, proposals: Sequence[Proposal], *, durable: bool = True, follow: Follow | None = None
+    ) -> list[Recorded]:
         """Apply transitions in one write; one answer each, in order."""
-        with self._writing(durable=durable) as write:
+        with self._writing(durable=durable, follow=follow) as write:
             return runs.apply(write, proposals)
 
     def load(self, ids: Iterable[str]) -> dict[str, WorkflowRun]:
         """The current state of these runs; the unknown, and those that can't be read (a log says so), are missing."""
         with self._database.fresh() as connection:
             self._cache.refresh(connection)
-            found = self._cache.load(connection, filter(runs.is_id, dict.fromkeys(ids)))
+            found = self._cache.load(connection, filter(is_id, dict.fromkeys(ids)))
         return {id_: stored.run for id_, stored in found.items() if isinstance(stored, Stored)}
 
     def journal(self, id: str) -> list[JournalEntry]:  # noqa: A002 - as in the protocol
         """Everything that happened to a run, in order; no payloads."""
         with self._database.reading() as connection:
-            return reads.journal(connection, id) if runs.is_id(id) else []
+            return reads.journal(connection, id) if is_id(id) else []
 
     def find(self, query: RunQuery) -> Page:
         """Runs, newest first.
@@ -134,15 +139,25 @@ class SqliteStore:
         with self._writing() as (connection, _, batch):
             return owners.wake_active(connection, batch.at)
 
-    def changes(self, after: int, *, limit: int = 1000, excluding: str | None = None) -> Changes:
+    def changes(self, after: Position, *, limit: int = 1000, excluding: str | None = None) -> Changes:
         """The changes after a position, in order; without those that the owner `excluding` wrote."""
         with self._database.reading() as connection:
             return reads.changes(connection, after, limit, excluding)
 
-    def position(self) -> int:
+    def position(self) -> Position:
         """The position of the newest change."""
         with self._database.reading() as connection:
-            return reads.position(connection)
+            return position(reads.newest(connection))
+
+    def bookmark(self, reader: str, position: Position) -> None:
+        """Remember, durably, how far a reader of the feed has got. What was read before this is durable as well."""
+        with self._writing() as (connection, _, _):
+            connection.execute("INSERT OR REPLACE INTO bookmarks VALUES (?, ?)", (reader, reads.number_of(position)))
+
+    def bookmarked(self, reader: str) -> Position | None:
+        """How far a reader of the feed had got; None if it never said."""
+        with self._database.reading() as connection:
+            return reads.bookmarked(connection, reader)
 
     def changed(self) -> bool:
         """Whether another store object may have written since this was last asked; its own writes don't count."""
@@ -151,17 +166,17 @@ class SqliteStore:
         asked, self._asked_version = self._asked_version, version
         return bool(version != asked)
 
-    def register(self, owner: str, lease: float) -> int:
+    def register(self, owner: str, lease: float) -> Position:
         """Enter an owner with a lease in seconds; the position from which it should read the feed."""
         self._database.lengthen_log()
         lock = owners.OwnerLock(self._database.path, owner)
         try:
             with self._writing() as (connection, _, batch):
-                newest = reads.position(connection)
-                number, position = owners.enter(connection, owner, batch.at + lease, newest)
-                if position > newest:  # the file is an older copy of what those owners read
+                newest = reads.newest(connection)
+                number, read = owners.enter(connection, owner, batch.at + lease, newest)
+                if read > newest:  # the file is an older copy of what those owners read
                     _log.warning(
-                        "feed_went_back", newest=newest, read=position, woken=owners.wake_active(connection, batch.at)
+                        "feed_went_back", newest=newest, read=read, woken=owners.wake_active(connection, batch.at)
                     )
         except BaseException:
             lock.release()
@@ -169,13 +184,13 @@ class SqliteStore:
         if self._lock is not None:  # of an owner that was declared dead
             self._lock.release()
         self._writer, self._lock = number, lock
-        return min(position, newest)
+        return position(min(read, newest))
 
-    def beat(self, owner: str, lease: float, position: int) -> bool:
+    def beat(self, owner: str, lease: float, position: Position) -> bool:
         """Prolong the lease and say how far the feed was read; False if the owner has been declared dead."""
         self._database.keep_reserve()
         with self._writing(durable=False) as (connection, _, batch):
-            return owners.prolong(connection, owner, batch.at + lease, position)
+            return owners.prolong(connection, owner, batch.at + lease, reads.number_of(position))
 
     def owners(self) -> list[Owner]:
         """The owners that aren't dead."""
@@ -201,10 +216,10 @@ class SqliteStore:
             owners.clear_away(path, id_)
         return buried
 
-    def leave(self, owner: str, position: int) -> None:
+    def leave(self, owner: str, position: Position) -> None:
         """End an owner that has nothing in flight: as `bury`, of itself."""
         with self._writing() as (connection, _, batch):
-            owners.prolong(connection, owner, batch.at, position)
+            owners.prolong(connection, owner, batch.at, reads.number_of(position))
             if owners.declare_dead(connection, owner):
                 owners.wake_active(connection, batch.at)
         if self._lock is not None and self._lock.owner == owner:
