@@ -13,11 +13,13 @@ from uuid import uuid4
 
 import structlog
 
+from dataflows import metrics
 from engine.transitions import TaskClaimed
 from store.protocol import BEGINNING, Position, Store, StoreError
 
 LOOK_SECONDS = 1.0  # how often it looks for owners whose process has ended
 BEATS_PER_LEASE = 3
+DOING = "heartbeat"  # what it is said to do when that fails
 MARGIN_SECONDS = 3.0  # a call begins only if the lease lasts this much longer
 
 log = structlog.get_logger("engine")
@@ -35,11 +37,19 @@ class Lease:
     a rolling upgrade, looks after all runs as well, since it may be the only one that can go on with some of them.
     """
 
-    def __init__(self, store: Store, seconds: float, types: Iterable[str], position: Callable[[], Position]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        seconds: float,
+        types: Iterable[str],
+        position: Callable[[], Position],
+        troubles: dict[str, str] | None = None,
+    ) -> None:
         self._store = store
         self._seconds = seconds
         self._kind = kind_of(types)
         self._position = position
+        self._troubles = {} if troubles is None else troubles
         self._margin = min(MARGIN_SECONDS, seconds / 10)
         self._valid_until = 0.0
         self._contact_since: float | None = None
@@ -67,6 +77,10 @@ class Lease:
         """Whether a call may begin: the lease lasts long enough."""
         return monotonic() + self._margin < self._valid_until
 
+    def lapsed(self) -> str | None:
+        """What is wrong if no call may begin."""
+        return None if self.holds() else "the lease is over: no call begins before the store has taken a heartbeat"
+
     def covers(self, claim: TaskClaimed) -> bool:
         """Whether the call of this claim may begin: it is this owner's, and not one's that was declared dead since."""
         return claim.owner == self.owner and self.holds()
@@ -92,6 +106,7 @@ class Lease:
         self._prolonged(before, position)
         self._in_contact(before)
         for dead in self._store.bury(by_time=False):
+            metrics.OWNERS_BURIED.inc()
             log.info("dead_owner_found", owner=dead)
         if self._look_around() and not self._others:
             self._store.wake_active()  # some runs may have waited for the first engine of this kind
@@ -113,11 +128,15 @@ class Lease:
             self._look_around()
         except StoreError as error:
             self._contact_since = None
-            log.warning("store_unavailable", doing="heartbeat", error=str(error))
-        except Exception:
+            metrics.STORE_UNAVAILABLE.inc()
+            self._troubles[DOING] = str(error)
+            log.warning("store_unavailable", doing=DOING, error=str(error))
+        except Exception as error:
             self._contact_since = None
+            self._troubles[DOING] = f"{type(error).__name__}: {error}"
             log.exception("lease_not_kept", owner=self.owner)  # without its thread no call would begin ever again
         else:
+            self._troubles.pop(DOING, None)
             self._in_contact(before)
 
     def _beat(self) -> None:
@@ -154,6 +173,7 @@ class Lease:
             self._clocks_apart, self._contact_since = apart, monotonic()
         steady = self._contact_since is not None and monotonic() - self._contact_since >= self._seconds
         for dead in self._store.bury(by_time=steady):
+            metrics.OWNERS_BURIED.inc()
             log.warning("dead_owner_found", owner=dead)
 
     def _look_around(self) -> bool:

@@ -11,6 +11,7 @@ from typing import TypeAlias, TypeVar
 import structlog
 from bytewax.inputs import DynamicSource, StatelessSourcePartition
 
+from dataflows import metrics
 from dataflows.calls import Finished
 from dataflows.shell import News, Shell
 from store.protocol import StoreError, StoreGone
@@ -31,10 +32,12 @@ log = structlog.get_logger("engine")
 class _Idle(StatelessSourcePartition[T]):
     """The source of a worker that isn't its process's first: nothing, until the engine stops."""
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: Shell, worker: int = 0) -> None:
         self._shell = shell
+        self._worker = worker
 
     def next_batch(self) -> list[T]:
+        self._shell.vitals.turned(self._worker)
         if self._shell.stopping and not len(self._shell.calls):
             raise StopIteration
         return []
@@ -44,10 +47,16 @@ class _Idle(StatelessSourcePartition[T]):
 
 
 class _Polled(StatelessSourcePartition[T]):
-    """Polled in each turn of the dataflow. A store that is away is left alone for a moment; if it is gone, all ends."""
+    """Polled in each turn of the dataflow. A store that is away is left alone for a moment; if it is gone, all ends.
 
-    def __init__(self, shell: Shell) -> None:
+    Then `poll` must ask the store again the next time: that it raises nothing is taken for a sign that all is well.
+    """
+
+    doing: str
+
+    def __init__(self, shell: Shell, worker: int = 0) -> None:
         self._shell = shell
+        self._worker = worker
         self._not_before = 0.0
 
     def next_awake(self) -> datetime | None:
@@ -62,10 +71,12 @@ class _Polled(StatelessSourcePartition[T]):
             log.error("store_gone", error=str(error))  # noqa: TRY400 - where it was noticed doesn't matter
             raise
         except StoreError as error:
-            self._shell.trouble = str(error)
+            metrics.STORE_UNAVAILABLE.inc()
+            self._shell.troubles[self.doing] = str(error)
             self._not_before = monotonic() + TROUBLED_SECONDS
-            log.warning("store_unavailable", doing=type(self).__name__, error=str(error))
+            log.warning("store_unavailable", doing=self.doing, error=str(error))
             return []
+        self._shell.troubles.pop(self.doing, None)
         self._shell.moving = self._shell.moving or bool(batch)
         return batch
 
@@ -82,6 +93,7 @@ class _Polled(StatelessSourcePartition[T]):
 class Changes(_Polled[Keyed]):
     """The store's change feed: what others wrote, and the echo of what this process wrote itself."""
 
+    doing = "read changes"
     _next_look = 0.0
     _more = True  # the last page was full: there is more to read
 
@@ -105,6 +117,7 @@ class Changes(_Polled[Keyed]):
         page = shell.store.changes(shell.position, limit=PAGE, excluding=shell.lease.owner)
         self._more = len(page.changes) == PAGE
         shell.position = page.position
+        metrics.CHANGES_READ.inc(len(page.changes))
         runs = dict.fromkeys(change.id for change in page.changes if change.entity == "run")
         if runs:
             shell.heard()
@@ -114,6 +127,7 @@ class Changes(_Polled[Keyed]):
 class WakeUps(_Polled[Keyed]):
     """Runs to be looked at although nothing has been written: they are due, or a slot that they wait for is free."""
 
+    doing = "wake runs"
     _next_look = 0.0
 
     def poll(self) -> list[Keyed]:
@@ -124,12 +138,12 @@ class WakeUps(_Polled[Keyed]):
         news: list[Keyed] = []
         now = monotonic()
         if now >= self._next_look:
-            self._next_look = now + LOOK_SECONDS
             if shell.slots.overflowed():
                 shell.store.wake_active()
             next_wake = shell.store.next_wake()
             shell.next_wake = float("inf") if next_wake is None else next_wake
             shell.calls.unstick()
+            self._next_look = now + LOOK_SECONDS
         if shell.next_wake <= shell.store.now():
             self._next_look = 0.0  # asked next time: that may fail, and must not lose who is woken now
             news += [(run.id, News(run, woken=True)) for run in shell.store.wake(DUE_AT_ONCE)]
@@ -142,10 +156,13 @@ class WakeUps(_Polled[Keyed]):
 class Completions(_Polled[tuple[str, Finished]]):
     """Calls that have come to their end. This is where the dataflow waits when nothing else is to be done."""
 
+    doing = "collect results"
+
     def poll(self) -> list[tuple[str, Finished]]:
         """What there is now."""
         shell = self._shell
         calls = shell.calls
+        shell.vitals.turned(self._worker)
         if shell.overtime:
             calls.give_back_all()
         if shell.stopping and not len(calls):
@@ -164,4 +181,4 @@ class Source(DynamicSource[T]):
     def build(self, step_id: str, worker_index: int, worker_count: int) -> StatelessSourcePartition[T]:  # noqa: ARG002
         """Called once by each worker of the process."""
         partition, self._partition = self._partition, None
-        return _Idle(self._shell) if partition is None else partition(self._shell)
+        return _Idle(self._shell, worker_index) if partition is None else partition(self._shell, worker_index)

@@ -170,14 +170,14 @@ def test_what_the_store_could_not_do_is_asked_again(rig: Rig, monkeypatch: pytes
     monkeypatch.setattr(rig.shell._ending, "wait", pauses.append)
     assert rig.shell.patiently("read", Away(10)) == "done"
     assert pauses == [*module._RETRY_SECONDS, 5.0, 5.0, 5.0]
-    assert rig.shell.trouble is None
+    assert rig.shell.troubles == {}
 
 
 def test_what_troubles_the_engine_is_known_while_it_does(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str | None] = []
-    monkeypatch.setattr(rig.shell._ending, "wait", lambda _pause: seen.append(rig.shell.trouble))
+    seen: list[dict[str, str]] = []
+    monkeypatch.setattr(rig.shell._ending, "wait", lambda _pause: seen.append(dict(rig.shell.troubles)))
     rig.shell.patiently("read", Away(1))
-    assert seen == ["nobody home"]
+    assert seen == [{"read": "nobody home"}]
 
 
 def test_an_engine_that_must_end_waits_no_longer_for_its_store(tmp_path: Path) -> None:

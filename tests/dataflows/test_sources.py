@@ -245,7 +245,7 @@ def test_a_store_that_is_away_is_left_alone_for_a_moment(
         assert polls.next_batch() == []
         assert polls.next_batch() == []
         assert len(asked) == 1
-        assert rig.shell.trouble == "nobody home"
+        assert rig.shell.troubles == {polls.doing: "nobody home"}
     assert polls.next_batch() == []
     assert ids(polled(polls, moment)) == ["r"]
 
