@@ -17,6 +17,14 @@ from tests.servers.broker import Broker, packaged
 from tests.servers.mongod import MongoServer, mongod
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that can run on any broker as `kafka`: they run once more on Apache Kafka."""
+    for item in items:
+        if "kafka_address" in getattr(item, "fixturenames", ()):
+            item.add_marker("kafka")
+
+
 @pytest.fixture(scope="session")
 def mongo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
     """The packaged server, for tests that let it fail; what they break they must mend."""
