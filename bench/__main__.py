@@ -4,17 +4,15 @@ import json
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
-from contextlib import closing
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from bench.client import Client
-from bench.engine import BenchError, started
+from bench.figures import Figures
 from bench.floor import floor
-from bench.workloads import WORKLOADS, Figures, Load
+from bench.place import Servers, place
+from bench.processes import BenchError
+from bench.workloads import WORKLOADS, Load
 from engine.limits import TASKS
-from store.open import open_store
 from store.protocol import StoreError
 
 
@@ -22,8 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the workloads that were asked for; the exit status."""
     parser = ArgumentParser(prog="python -m bench", description="Measure Icefloe: an engine in a process of its own.")
     parser.add_argument("workload", nargs="?", default="all", choices=["all", "floor", *WORKLOADS])
-    parser.add_argument("--store", help="URL of a store without live runs (default: a new SQLite file)")
-    parser.add_argument("--events", default="store", help="where changes come from (default: the store's own feed)")
+    parser.add_argument("--store", help="URL of a store: mongodb://… (default: a new SQLite file)")
+    parser.add_argument("--events", default="store", help="where changes come from: kafka://… (default: the store)")
     parser.add_argument("--runs", type=int, help="how many runs, instead of the workload's own number")
     parser.add_argument("--width", type=int, default=200, help="fanout: tasks side by side (default: 200)")
     parser.add_argument("--seconds", type=float, default=10.0, help="idle, hold: how long to watch (default: 10)")
@@ -33,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"--width is 1 to {TASKS - 2}: a workflow has at most {TASKS} tasks, with the first and the last")
     if asked.seconds <= 0 or (asked.runs is not None and asked.runs < 1):
         parser.error("--runs is at least 1, and --seconds more than 0")
-    for name in ["floor", *WORKLOADS] if asked.workload == "all" else [asked.workload]:
+    for name in _names(asked):
         try:
             figures = _measured(name, asked)
         except (BenchError, StoreError) as error:
@@ -44,20 +42,24 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _names(asked: Namespace) -> list[str]:
+    """What to measure; of `all`, triggers only where there is Kafka."""
+    if asked.workload != "all":
+        return [asked.workload]
+    return ["floor", *(name for name in WORKLOADS if name != "trigger" or asked.events != "store")]
+
+
 def _measured(name: str, asked: Namespace) -> Figures:
-    """The figures of one workload, measured in a directory that is gone afterwards."""
-    load = Load(asked.runs, asked.width, asked.seconds)
-    with TemporaryDirectory(prefix="icefloe-bench-") as temporary:
-        directory = Path(temporary)
-        if name == "floor":
-            return floor(directory, load)
-        url = asked.store or f"sqlite:///{directory / 'bench.db'}"
-        with closing(open_store(url)) as store, started(url, asked.events, directory) as engine:
-            client = Client(store, engine)
-            client.measure(client.save("bench-begin", [{"name": "begin", "type": "NOOP"}]))
-            client.expect(RunCreated=1, TaskClaimed=1, TaskSucceeded=1)
-            figures = WORKLOADS[name](client, load)
-        return {**figures, "store": urlsplit(url).scheme, "events": urlsplit(asked.events).scheme or asked.events}
+    """The figures of one workload, measured in a place of its own."""
+    servers = Servers(asked.store, asked.events)
+    if name == "floor":
+        return floor(asked.runs, servers.mongo)
+    with place(servers) as found:
+        client = Client(found)
+        client.warm_up()
+        figures = WORKLOADS[name](client, Load(asked.runs, asked.width, asked.seconds))
+    store, events = urlsplit(asked.store or "sqlite:").scheme, urlsplit(asked.events).scheme or asked.events
+    return {**figures, "store": store, "events": events}
 
 
 def _line(name: str, figures: Figures) -> str:

@@ -1,4 +1,4 @@
-"""The floor: what SQLite's own durable commits cost on this disk, and which machine this is."""
+"""The floor: what the durable writes of the stores cost by themselves, and which machine this is."""
 
 import os
 import platform
@@ -6,18 +6,27 @@ import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from bench.workloads import Figures, Load, percentiles
+from bench import mongo
+from bench.figures import Figures, percentiles
 
 _BATCH = 100
 _RUNS = 1000
 _SYNCS = 200
 
 
-def floor(directory: Path, load: Load) -> Figures:
+def floor(runs: int | None, mongo_url: str | None) -> Figures:
+    """SQLite on the disk of temporary files, MongoDB if there is one, and the machine."""
+    number = runs or 2000
+    with TemporaryDirectory(prefix="icefloe-bench-") as directory:
+        figures = _sqlite(Path(directory), number)
+    return {**figures, **({} if mongo_url is None else mongo.floor(mongo_url, number * 5)), "machine": machine()}
+
+
+def _sqlite(directory: Path, number: int) -> Figures:
     """A document row and a log row per transition with `synchronous=FULL`: one a commit, and 100; a bare fsync."""
-    number = load.runs or 2000
     with closing(sqlite3.connect(directory / "floor.db", isolation_level=None)) as connection:
         connection.executescript("""
             PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
@@ -27,7 +36,7 @@ def floor(directory: Path, load: Load) -> Figures:
         connection.executemany("INSERT INTO documents VALUES (?, '')", ((run,) for run in range(_RUNS)))
         singly, in_batches = _per_second(connection, number, 1), _per_second(connection, -(-number // 10), _BATCH)
     fsync = percentiles("fsync_", _syncs(directory / "floor.bin"))
-    return {"transitions_s": singly, f"transitions_s_by_{_BATCH}": in_batches, **fsync, "machine": machine()}
+    return {"transitions_s": singly, f"transitions_s_by_{_BATCH}": in_batches, **fsync}
 
 
 def _per_second(connection: sqlite3.Connection, commits: int, size: int) -> float:

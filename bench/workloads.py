@@ -3,31 +3,34 @@
 Each takes a client of a fresh engine and gives its figures. A no-op is claimed, called and recorded like every task.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
-from math import ceil
 from random import Random
 from statistics import median
 from string import ascii_letters
-from time import perf_counter
+from time import monotonic, perf_counter, sleep
 from typing import Any, TypeAlias
 
+from bench import kafka
 from bench.client import Client
+from bench.figures import Figures, percentiles
+from bench.processes import BenchError
 from engine.statuses import RunStatus
 from engine.transitions import Signal, SignalReceived
 
-Figures: TypeAlias = dict[str, float | int | str]
 Task: TypeAlias = Mapping[str, Any]
 
 _WARM_UPS = 5
 _ROUNDS = 3
 _DECISIONS = 50
+_PAUSE_SECONDS = 0.05  # at most, between two triggers: they don't come in step with anything
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How much: runs (None: as the workload has it), tasks side by side, and seconds to watch an idle engine."""
+    """How much: runs (None: as the workload has it), tasks side by side, and seconds to watch idle processes."""
 
     runs: int | None = None
     width: int = 200
@@ -35,8 +38,9 @@ class Load:
 
 
 def idle(client: Client, load: Load) -> Figures:
-    """An engine with nothing to do."""
-    return {"idle_cpu_pct": client.idle_cpu_pct(load.seconds), "rss_mb": client.engine.rss_mb()}
+    """Nothing to do."""
+    memory: Figures = {f"{process.name}_rss_mb": process.rss_mb() for process in client.place.processes}
+    return {**client.idle_cpu_pct(load.seconds), **memory}
 
 
 def chain(client: Client, load: Load) -> Figures:
@@ -68,15 +72,11 @@ def hold(client: Client, load: Load) -> Figures:
     number = load.runs or 10_000
     workflow = client.save("bench-hold", [{"name": "ask", "type": "APPROVAL", "arguments": {"approvers": ["ada"]}}])
     warm_up = _decided(client, client.start(workflow, _WARM_UPS))
-    rss, begin = client.engine.rss_mb(), perf_counter()
+    rss, begin = client.place.engine.rss_mb(), perf_counter()
     runs = client.start(workflow, number)
     client.wait(runs, RunStatus.WAITING)
-    figures: Figures = {
-        "n": number,
-        "wall_s": perf_counter() - begin,
-        "idle_cpu_pct": client.idle_cpu_pct(load.seconds),
-    }
-    figures["rss_delta_mb"] = client.engine.rss_mb() - rss
+    figures: Figures = {"n": number, "wall_s": perf_counter() - begin, **client.idle_cpu_pct(load.seconds)}
+    figures["engine_rss_delta_mb"] = client.place.engine.rss_mb() - rss
     seconds = _decided(client, Random(1).sample(runs, min(number, _DECISIONS)))
     asked, done = number + _WARM_UPS, len(warm_up) + len(seconds)
     client.expect(
@@ -85,14 +85,34 @@ def hold(client: Client, load: Load) -> Figures:
     return {**figures, **percentiles("decision_", seconds)}
 
 
+def trigger(client: Client, load: Load) -> Figures:
+    """A message to the call of its run's only task, and to the run's visible end; one message after the other.
+
+    Sender and block read the same clock. Needs Kafka.
+    """
+    if client.place.topics is None:
+        raise BenchError("triggers are messages of Kafka: say where it is with --events kafka://HOST:PORT")
+    workflow = client.save("bench-trigger", [{"name": "stamp", "type": "BENCH_STAMP"}])
+    client.adopt(workflow)
+    sender, random, number = kafka.Sender(*client.place.topics), Random(1), _WARM_UPS + (load.runs or 100)
+    to_call, to_end = [], []
+    for index in range(number):
+        sleep(random.random() * _PAUSE_SECONDS)
+        begin = monotonic()
+        sender.send(json.dumps({"workflow": workflow, "inputs": {}, "id": str(index)}).encode())
+        run = client.arrival()
+        client.wait([run])
+        to_end.append(monotonic() - begin)
+        outputs = client.document(run).tasks["stamp"].outputs
+        to_call.append((outputs or {})["called_at"] - begin)
+    sender.settle()
+    client.expect(RunCreated=number, TaskClaimed=number, TaskSucceeded=number)
+    figures = {**percentiles("", to_call[_WARM_UPS:]), **percentiles("end_", to_end[_WARM_UPS:])}
+    return {"n": number - _WARM_UPS, **figures}
+
+
 WORKLOADS: dict[str, Callable[[Client, Load], Figures]]
-WORKLOADS = {one.__name__: one for one in (idle, chain, throughput, fanout, hold, io)}
-
-
-def percentiles(name: str, seconds: Iterable[float]) -> Figures:
-    """The nearest ranks, in milliseconds: the smallest value that 50 % (99 %) of them don't exceed."""
-    ranked = sorted(seconds)
-    return {f"{name}p{share}_ms": 1000 * ranked[ceil(share / 100 * len(ranked)) - 1] for share in (50, 99)}
+WORKLOADS = {one.__name__: one for one in (idle, chain, throughput, fanout, hold, io, trigger)}
 
 
 def _sequence(number: int, type_: str, **arguments: object) -> Iterator[Task]:
@@ -109,11 +129,16 @@ def _latency(client: Client, workflow: str, number: int, *, tasks: int) -> Figur
 
 
 def _bulk(client: Client, workflow: str, number: int, *, tasks: int) -> Figures:
-    rounds = [client.measure(workflow, number) for _ in range(1 + _ROUNDS)]
-    runs = len(rounds) * number
+    client.measure(workflow, number)  # to warm up
+    before = client.cpu_seconds()
+    rounds = [client.measure(workflow, number) for _ in range(_ROUNDS)]
+    took = {name: after - before[name] for name, after in client.cpu_seconds().items()}
+    runs = (1 + _ROUNDS) * number
     client.expect(RunCreated=runs, TaskClaimed=runs * tasks, TaskSucceeded=runs * tasks)
-    wall = median(rounds[1:])  # the first was to warm up
-    return {"n": number, "rounds": _ROUNDS, "wall_s": wall, "runs_s": number / wall, "tasks_s": number * tasks / wall}
+    wall = median(rounds)
+    cpu: Figures = {f"{name}_us_task": 1e6 * seconds / (_ROUNDS * number * tasks) for name, seconds in took.items()}
+    rates: Figures = {"wall_s": wall, "runs_s": number / wall, "tasks_s": number * tasks / wall}
+    return {"n": number, "rounds": _ROUNDS, **rates, **cpu}
 
 
 def _decided(client: Client, runs: Sequence[str]) -> list[float]:

@@ -2,39 +2,37 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from bench.__main__ import main
 from bench.client import Client
-from bench.engine import BenchError, started
-from bench.workloads import WORKLOADS, percentiles
-from store.open import open_store
+from bench.figures import percentiles
+from bench.place import Servers, place
+from bench.processes import BenchError
 
 TINY = ["--runs", "2", "--width", "3", "--seconds", "0.1"]
 LATENCY = {"n", "tasks", "p50_ms", "p99_ms"}
-BULK = {"n", "rounds", "wall_s", "runs_s", "tasks_s"}
+BULK = {"n", "rounds", "wall_s", "runs_s", "tasks_s", "engine_us_task", "client_us_task"}
 FIGURES = {
-    "idle": {"idle_cpu_pct", "rss_mb"},
+    "idle": {"engine_cpu_pct", "engine_rss_mb"},
     "chain": LATENCY,
     "throughput": BULK,
     "fanout": LATENCY,
-    "hold": {"n", "wall_s", "idle_cpu_pct", "rss_delta_mb", "decision_p50_ms", "decision_p99_ms"},
+    "hold": {"n", "wall_s", "engine_cpu_pct", "engine_rss_delta_mb", "decision_p50_ms", "decision_p99_ms"},
     "io": BULK,
 }
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[Client]:
-    url = f"sqlite:///{tmp_path / 'bench.db'}"
-    with closing(open_store(url)) as store, started(url, "store", tmp_path) as engine:
-        yield Client(store, engine)
+def client() -> Iterator[Client]:
+    with place(Servers()) as found:
+        yield Client(found)
 
 
 @pytest.mark.acceptance
-@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("name", FIGURES)
 def test_a_workload_prints_its_figures_as_one_json_object_and_leaves_nothing_behind(
     name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,18 +66,17 @@ def test_a_transition_too_many_is_noticed(client: Client) -> None:
         client.expect(RunCreated=1, TaskSucceeded=1)
 
 
-def measure_after_a_kill(directory: Path) -> None:
-    url = f"sqlite:///{directory / 'bench.db'}"
-    with closing(open_store(url)) as store, started(url, "store", directory) as engine:
-        engine._process.kill()
-        client = Client(store, engine)
+def measure_after_a_kill() -> None:
+    with place(Servers()) as found:
+        found.engine._process.kill()
+        client = Client(found)
         client.measure(client.save("no-op", [{"name": "begin", "type": "NOOP"}]))
 
 
 @pytest.mark.acceptance
-def test_an_engine_that_dies_is_noticed_while_waiting_for_it(tmp_path: Path) -> None:
+def test_an_engine_that_dies_is_noticed_while_waiting_for_it() -> None:
     with pytest.raises(BenchError, match="ended with status -9"):
-        measure_after_a_kill(tmp_path)
+        measure_after_a_kill()
 
 
 @pytest.mark.parametrize("arguments", [["nap"], ["fanout", "--width", "999"], ["chain", "--runs", "0"]])
