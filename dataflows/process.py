@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from types import FrameType
 
 import structlog
@@ -13,8 +14,10 @@ from bytewax.dataflow import Dataflow
 from bytewax.run import cli_main
 
 from blocks.catalogue import Catalogue
+from dataflows import health, metrics
 from dataflows.settings import EngineSettings, SettingsError
 from dataflows.shell import Shell
+from dataflows.vitals import Vitals
 from store.open import open_store
 
 EPOCH = timedelta(seconds=1)
@@ -38,8 +41,12 @@ def open_shell(settings: EngineSettings | None = None, catalogue: Catalogue | No
             f"ICEFLOE_EVENTS is {settings.events!r}, but this version reads only the events of the store's own feed: "
             "leave it out, or set it to 'store'"
         )
+    vitals = Vitals()
+    health.serve(settings, vitals)  # before the store: to open it may take a while
     catalogue = catalogue or Catalogue.load()
-    shell = Shell(open_store(settings.store), catalogue, settings)
+    shell = Shell(open_store(settings.store), catalogue, settings, vitals)
+    for type_ in catalogue:
+        metrics.CALLS.labels(type_).set_function(partial(shell.slots.taken, type_))
     shell.begin()
     _tune_interpreter()
     atexit.register(shell.end)  # however the dataflow was started

@@ -22,7 +22,7 @@ from dataflows.settings import EngineSettings
 from dataflows.vitals import Vitals
 from engine.machine import Dispatch
 from engine.outcomes import Rejected
-from engine.run import WorkflowRun
+from engine.run import JournalEntry, WorkflowRun
 from engine.statuses import TaskStatus
 from store.protocol import BEGINNING, Proposal, Recorded, Store, StoreError, StoreGone
 
@@ -234,6 +234,8 @@ class Shell:
                 )
             if call is not None:
                 self.calls.forget(call)
+                if isinstance(answer.outcome, JournalEntry):
+                    metrics.task_ended(call.type, answer.outcome.type).inc()
         self.hear(answers)
 
     def apply(self, doing: str, proposals: list[Proposal], *, durable: bool) -> list[Recorded]:

@@ -14,6 +14,7 @@ class Slots:
     """Free slots by block type. Used by every worker of a process."""
 
     def __init__(self, capacity: Mapping[str, int]) -> None:
+        self._capacity = capacity
         self._free = dict(capacity)
         self._waiting: dict[str, OrderedDict[str, dict[str, None]]] = {type_: OrderedDict() for type_ in capacity}
         self._turn: dict[str, set[str]] = {type_: set() for type_ in capacity}
@@ -39,6 +40,10 @@ class Slots:
             else:
                 self._overflowed = True
             return False
+
+    def taken(self, type_: str) -> int:
+        """How many slots of an installed type are taken."""
+        return self._capacity[type_] - self._free[type_]
 
     def full(self, type_: str) -> bool:
         """Whether it is of no use to ask for another slot of this type now."""
