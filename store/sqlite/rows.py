@@ -15,7 +15,7 @@ from engine.plan import Plan
 from engine.run import JournalEntry, Parent, TaskState, WorkflowRun, dump_task, load_task
 from engine.statuses import RunStatus
 from engine.transitions import Transition
-from store.protocol import Change, Position, RunSummary
+from store.protocol import BEGINNING, Change, Position, RunSummary
 from store.texts import dumps, entry_text, event_text, in_short, read_entry, read_error, text
 
 Row: TypeAlias = tuple[Any, ...]
@@ -68,8 +68,8 @@ _LASTING: Final = attrgetter(
 
 
 def position(number: int) -> Position:
-    """The position of the change with this number, as text that sorts as numbers do."""
-    return f"{number:016}"
+    """The position of the change with this number, as text that sorts as numbers do; 0 is before the first."""
+    return f"{number:016}" if number else BEGINNING
 
 
 def run_row(number: int, run: WorkflowRun) -> Row:

@@ -12,7 +12,7 @@ from engine.run import JournalEntry, WorkflowRun
 from engine.statuses import FINAL_RUN, TaskStatus
 from engine.transitions import RunCancelled, RunRetried, Signal, SignalReceived, Transition
 from store.open import open_store
-from store.protocol import Change, NewRun, Proposal, Recorded
+from store.protocol import BEGINNING, Change, NewRun, Proposal, Recorded
 from tests.acceptance.engines import PATIENCE, Engine, running, until
 from tests.acceptance.ledger_blocks import Effect, gate_of, read
 from tests.engine.invariants import violations
@@ -112,9 +112,8 @@ class Scene:
 
         Something must happen all the while, sooner than a run that was forgotten would be looked at again.
         """
-        position = -1
-        while self.unfinished(ids) and position != self.store.position():
-            position = self.store.position()
+        happened = -1
+        while self.unfinished(ids) and happened != (happened := len(self.changes())):
             with suppress(AssertionError):
                 until(lambda: not self.unfinished(ids), "all runs have ended", within)
         assert not self.unfinished(ids), f"nothing happened for {within:g} s; still: {self.unfinished(ids)[:10]}"
@@ -126,7 +125,7 @@ class Scene:
     def changes(self) -> list[Change]:
         """The whole feed of runs."""
         found: list[Change] = []
-        page = self.store.changes(0)
+        page = self.store.changes(BEGINNING)
         while page.changes:
             found += [change for change in page.changes if change.entity == "run"]
             page = self.store.changes(page.position)

@@ -9,8 +9,9 @@ import pytest
 from dataflows import lease as module
 from dataflows.lease import BEATS_PER_LEASE, Lease
 from engine.transitions import TaskClaimed
-from store.protocol import NewRun, StoreUnavailable
+from store.protocol import BEGINNING, NewRun, Position, StoreUnavailable
 from store.sqlite import SqliteStore
+from store.sqlite.rows import position
 from tests.engine.driver import plan_of
 from tests.store.driver import START, Clock
 
@@ -30,7 +31,7 @@ class World:
         self._stores.append(store)
         return store
 
-    def lease(self, *types: str, position: int = 0) -> Lease:
+    def lease(self, *types: str, position: Position = BEGINNING) -> Lease:
         """A lease that was begun."""
         lease = Lease(self.store(), SECONDS, types, lambda: position)
         lease._thread = Thread(target=dict)  # nothing happens by itself
@@ -104,8 +105,8 @@ def test_the_lease_is_counted_from_before_the_heartbeat_was_sent(world: World, m
     lease = world.lease()
     beat = lease._store.beat
 
-    def slow_beat(owner: str, seconds: float, position: int) -> bool:
-        answer = beat(owner, seconds, position)
+    def slow_beat(owner: str, seconds: float, read: Position) -> bool:
+        answer = beat(owner, seconds, read)
         world.clock.pass_(20)
         return answer
 
@@ -167,12 +168,12 @@ def test_tokens_are_never_the_same(world: World) -> None:
 
 
 def test_how_far_the_feed_was_read_is_noted_when_it_has_moved(world: World) -> None:
-    positions = iter([3, 3, 5, 5, 5, 5])
+    positions = iter(map(position, [3, 3, 5, 5, 5, 5]))
     lease = Lease(world.store(), SECONDS, (), lambda: next(positions))
     lease._thread = Thread(target=dict)
     lease.begin()
     lease.look()
-    assert [owner.position for owner in world.store().owners()] == [3]
+    assert [owner.position for owner in world.store().owners()] == [position(3)]
 
 
 def test_who_leaves_is_gone_at_once(world: World) -> None:

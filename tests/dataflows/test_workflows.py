@@ -24,7 +24,7 @@ from dataflows.workflows import workflows
 from engine.run import Parent
 from engine.statuses import FINAL_RUN, RunStatus
 from engine.transitions import RunCancelled, RunPaused, RunResumed, RunRetried, Signal, SignalReceived
-from store.protocol import NewRun, Proposal, Store
+from store.protocol import BEGINNING, NewRun, Proposal, Store
 from store.sqlite import SqliteStore
 from tests.dataflows.driver import CATALOGUE, let_go, until
 from tests.engine.driver import plan_of, task
@@ -258,7 +258,7 @@ def test_bytewax_runs_it_as_a_cluster_of_processes(tmp_path: Path, waiting: int)
     addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
     run_by_bytewax(tmp_path, waiting, *(["-i", str(number), "-a", addresses] for number in range(2)))
     store = SqliteStore(tmp_path / "icefloe.db")
-    claims = [change.transition or {} for change in store.changes(0, limit=100_000).changes]
+    claims = [change.transition or {} for change in store.changes(BEGINNING, limit=100_000).changes]
     store.close()
     assert len({claim["owner"] for claim in claims if claim.get("type") == "TaskClaimed"}) == 2, "both took part"
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from engine.run import WorkflowRun
-from store.protocol import Change, Changes, Owner, Proposal, Recorded, StoreUnavailable
+from store.protocol import Change, Changes, Owner, Position, Proposal, Recorded, StoreUnavailable
+from tests.simulation.database import place
 
 if TYPE_CHECKING:
     from tests.simulation.process import Process
@@ -88,12 +89,13 @@ class Connection:
         asked, self._asked = self._asked, len(self._database.changes)
         return self._at_once(lambda: bool(self._held_back) or asked != self._asked)
 
-    def changes(self, after: int, *, limit: int = 1000, excluding: str | None = None) -> Changes:
+    def changes(self, after: Position, *, limit: int = 1000, excluding: str | None = None) -> Changes:
         """The changes after a position, more or less."""
-        position = self._at_once(lambda: len(self._database.changes))
+        newest = self._at_once(lambda: len(self._database.changes))
+        begin = int(after or 0)
         held_back, self._held_back = self._held_back, []
         page: list[Change] = []
-        for change in [*held_back, *self._database.changes[after : after + limit]]:
+        for change in [*held_back, *self._database.changes[begin : begin + limit]]:
             if self._database.writers[change.position] == excluding or self._world.chance(0.02):
                 continue
             if self._world.chance(0.03):
@@ -102,17 +104,17 @@ class Connection:
                 page.append(change)
         if self._world.chance(0.1):
             self._world.random.shuffle(page)
-        return Changes(page, min(position, after + limit))
+        return Changes(page, place(min(newest, begin + limit)))
 
     # What the lease asks, on a thread of its own: the answer comes at once or not at all.
 
-    def register(self, owner: str, lease: float) -> int:
+    def register(self, owner: str, lease: float) -> Position:
         """Enter an owner."""
         position = self._at_once(lambda: self._database.register(owner, lease))
         self._owner = owner
         return position
 
-    def beat(self, owner: str, lease: float, position: int) -> bool:
+    def beat(self, owner: str, lease: float, position: Position) -> bool:
         """Prolong the lease."""
         return self._at_once(lambda: self._database.beat(owner, lease, position))
 
@@ -128,7 +130,7 @@ class Connection:
             self._process.auditor.judged(self._process, self._database.outages)
         return self._at_once(lambda: self._database.bury([*gone, *late]))
 
-    def leave(self, owner: str, position: int) -> None:
+    def leave(self, owner: str, position: Position) -> None:
         """End an owner."""
         self.beat(owner, 0.0, position)
         self._at_once(lambda: self._database.bury([owner]))

@@ -14,15 +14,20 @@ from engine.plan import Plan
 from engine.run import JournalEntry, Parent, WorkflowRun
 from engine.statuses import RunStatus
 from engine.transitions import RunWoken, TaskLost, Transition
-from store.protocol import Change, Owner, Proposal, Recorded
+from store.protocol import BEGINNING, Change, Owner, Position, Proposal, Recorded
 from tests.simulation.checks import Auditor
 from tests.simulation.world import World
 
 _ACTIVE = frozenset({RunStatus.PENDING, RunStatus.RUNNING})
 
 
+def place(number: int) -> Position:
+    """The position of the change with this number."""
+    return f"{number:09}" if number else BEGINNING
+
+
 class _Written(NamedTuple):
-    position: int
+    number: int
     run_id: str
     before: WorkflowRun | None
 
@@ -36,7 +41,7 @@ class Database:
         self.embedded = embedded
         self.runs: dict[str, WorkflowRun] = {}
         self.changes: list[Change] = []
-        self.writers: dict[int, str | None] = {}
+        self.writers: dict[Position, str | None] = {}
         self.owners: dict[str, Owner] = {}
         self.outages: list[tuple[float, float]] = []
         self.written: Callable[[WorkflowRun], None] = lambda _: None
@@ -90,10 +95,11 @@ class Database:
         return outcome
 
     def _log(self, before: WorkflowRun | None, after: WorkflowRun, entry: JournalEntry, writer: str | None) -> None:
-        position = len(self.changes) + 1
+        number = len(self.changes) + 1
+        position = place(number)
         self.changes.append(Change(position, "run", after.id, after.revision, entry.at, entry.by, None, entry, None))
         self.writers[position] = writer
-        self._written.append(_Written(position, after.id, before))
+        self._written.append(_Written(number, after.id, before))
         self.runs[after.id] = after
         self.written(after)
 
@@ -109,7 +115,7 @@ class Database:
 
     def power_cut(self) -> None:
         """What wasn't synced never happened."""
-        while self._written and self._written[-1].position > self._synced:
+        while self._written and self._written[-1].number > self._synced:
             _, run_id, before = self._written.pop()
             change = self.changes.pop()
             assert change.entry is not None
@@ -159,16 +165,17 @@ class Database:
         """Whether nobody has declared this owner dead."""
         return owner in self.owners and not self.owners[owner].dead
 
-    def register(self, owner: str, lease: float) -> int:
+    def register(self, owner: str, lease: float) -> Position:
         """Enter an owner; the position from which it should read the feed."""
-        newest = len(self.changes)
-        position = max((one.position for one in self.owners.values()), default=0)
+        newest = place(len(self.changes))
+        living = [one.position for one in self.owners.values() if not one.dead]
+        position = min(living, default=max((one.position for one in self.owners.values()), default=BEGINNING))
         if position > newest:
             self.wake_active()
         self.owners[owner] = Owner(owner, self.world.now + lease, dead=False, position=min(position, newest))
         return min(position, newest)
 
-    def beat(self, owner: str, lease: float, position: int) -> bool:
+    def beat(self, owner: str, lease: float, position: Position) -> bool:
         """Prolong a lease; whether the owner still lives."""
         if not self.lives(owner):
             return False

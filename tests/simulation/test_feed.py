@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.run import WorkflowRun
-from store.protocol import Change, Changes
+from store.protocol import Change, Changes, Position
 from tests.simulation.connection import Connection
 from tests.simulation.scenarios import CALM
 from tests.simulation.simulation import Simulation
@@ -41,7 +41,7 @@ def mangle(patch: pytest.MonkeyPatch, mangling: Mangling, random: Random) -> Non
     """Let every engine hear of changes in this way only, and read runs as they were."""
     changes, load = Connection.changes, Connection.load
 
-    def mangled(connection: Connection, after: int, *, limit: int = 1000, excluding: str | None = None) -> Changes:
+    def mangled(connection: Connection, after: Position, *, limit: int = 1000, excluding: str | None = None) -> Changes:
         page = changes(connection, after, limit=limit, excluding=excluding)
         heard: list[Change] = []
         held_back = connection._held_back

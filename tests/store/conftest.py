@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from store.protocol import Store
+from store.protocol import BEGINNING, Store
 from store.sqlite import SqliteStore
 from tests.store.driver import Clock, Player, check, states
 
@@ -42,7 +42,7 @@ class Place:
         """Check what must hold, as a store object that remembers nothing sees it, and close all."""
         fresh = self.open()
         check(fresh)
-        ids = {change.id for change in fresh.changes(0, limit=100_000).changes if change.entity == "run"}
+        ids = {change.id for change in fresh.changes(BEGINNING, limit=100_000).changes if change.entity == "run"}
         for store in self._opened[:-1]:
             assert states(store, ids) == states(fresh, ids)
         for store in self._opened:

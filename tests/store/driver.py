@@ -18,7 +18,7 @@ from engine.transitions import (
     TaskSuspended,
     Transition,
 )
-from store.protocol import Creation, NewRun, Proposal, Recorded, RunQuery, Store
+from store.protocol import BEGINNING, Creation, NewRun, Proposal, Recorded, RunQuery, Store
 
 START = 1_000_000.0
 WOKEN = RunWoken()
@@ -135,7 +135,7 @@ def untimed(run: WorkflowRun) -> WorkflowRun:
 def check(store: Store) -> None:
     """What must hold: revisions have no gap, statuses are those of the journal, and the feed told each change once."""
     told: dict[str, list[JournalEntry]] = {}
-    position, page = 0, store.changes(0, limit=7)
+    position, page = BEGINNING, store.changes(BEGINNING, limit=7)
     while page.changes:
         positions = [change.position for change in page.changes]
         assert positions == sorted(set(positions))

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from engine.run import Parent
 from engine.transitions import RunCancelled, RunPaused, RunRetried, Signal, SignalReceived, Wants
+from store.protocol import BEGINNING
 from store.sqlite import SqliteStore
 from tests.store.driver import START, Clock, Player, workflow
 
@@ -22,7 +23,7 @@ def make(path: Path) -> None:
     store.save_workflow(workflow("x"), by="olga")
     store.save_workflow(workflow("a", "b: a", "c: b || a.FAILED", retry=retry, timeout="P1D"), by="olga")
     store.register("engine-0", 30.0)
-    store.leave("engine-0", 0)
+    store.leave("engine-0", BEGINNING)
     store.register("engine-1", 30.0)
     player = Player(store)
     for id_ in (

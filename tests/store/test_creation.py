@@ -7,7 +7,7 @@ import pytest
 from engine.limits import PAYLOAD_BYTES
 from engine.run import Parent
 from engine.statuses import RunStatus
-from store.protocol import NewRun, Store
+from store.protocol import BEGINNING, NewRun, Store
 from tests.store.conftest import Place
 from tests.store.driver import Clock, Player, values, workflow
 
@@ -37,7 +37,7 @@ def test_a_new_run_has_all_that_was_asked_for(people: Player, clock: Clock) -> N
 
 def test_the_creation_is_told_with_the_whole_document(people: Player) -> None:
     people.start(inputs={"asset": "x"}, requested_by="olga")
-    change = people.store.changes(0).changes[-1]
+    change = people.store.changes(BEGINNING).changes[-1]
     assert (change.id, change.revision, change.by, change.transition) == ("r", 1, "olga", None)
     assert change.document is not None
     assert change.document["inputs"] == {"asset": "x", "risk": "high"}

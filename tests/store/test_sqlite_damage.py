@@ -10,7 +10,7 @@ from engine.outcomes import Rejected
 from engine.run import JournalEntry
 from engine.statuses import RunStatus
 from engine.transitions import RunCancelled, Signal, SignalReceived
-from store.protocol import NewRun, Proposal, RunQuery, StoreError
+from store.protocol import BEGINNING, NewRun, Proposal, RunQuery, StoreError
 from store.sqlite import SqliteStore
 from tests.store.driver import Clock, Player, workflow
 
@@ -122,7 +122,7 @@ def test_it_is_failed_once(player: Player, path: Path) -> None:
 
 def test_a_change_that_makes_no_sense_still_says_whom_it_is_about(player: Player, path: Path) -> None:
     damage(path, "UPDATE changes SET entry = '{' WHERE run = 1 AND revision = 2")
-    changes = {(change.id, change.revision): change for change in player.store.changes(0).changes}
+    changes = {(change.id, change.revision): change for change in player.store.changes(BEGINNING).changes}
     assert changes["bad", 2].entry is None
     assert changes["bad", 3].entry is not None
     assert len(changes) == 8

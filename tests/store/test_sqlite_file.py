@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from engine.transitions import RunCancelled
-from store.protocol import StoreError, StoreGone, StoreUnavailable
+from store.protocol import BEGINNING, HistoryLost, StoreError, StoreGone, StoreUnavailable
 from store.sqlite import SqliteStore
 from store.sqlite.cache import CHANGED_RUNS
 from store.sqlite.file import PAGES_BETWEEN_CHECKPOINTS, RESERVE_BYTES
-from store.sqlite.rows import SELECT_CHANGES, SELECT_RUNS, SELECT_TASKS
+from store.sqlite.rows import SELECT_CHANGES, SELECT_RUNS, SELECT_TASKS, position
 from store.sqlite.schema import APPLICATION_ID, STEPS
-from tests.store.driver import Player, check, workflow
+from tests.store.driver import START, Clock, Player, check, workflow
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_an_engine_finds_the_log_at_its_full_length_and_nothing_else_is_new(stor
     with sqlite3.connect(path) as other:
         names = {name for (name,) in other.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     other.close()
-    assert names == {"meta", "workflows", "runs", "requests", "tasks", "changes", "owners"}
+    assert names == {"meta", "workflows", "runs", "requests", "tasks", "changes", "owners", "bookmarks"}
 
 
 @pytest.mark.parametrize("statement", [CHANGED_RUNS, SELECT_CHANGES, SELECT_RUNS, SELECT_TASKS])
@@ -313,7 +313,7 @@ def test_a_full_disk_refuses_cleanly_and_gives_up_its_reserve(store: SqliteStore
     assert set(store.load(["r", "large"])) == {"r"}
     check(store)
     store._database._writer.execute("PRAGMA max_page_count = 100000")
-    store.beat("nobody", 1.0, 0)
+    store.beat("nobody", 1.0, BEGINNING)
     assert reserve.exists()
     player.start("large", {"x": "y" * 100_000})
     check(store)
@@ -345,7 +345,7 @@ def test_a_file_that_was_deleted_or_replaced_is_noticed_at_the_next_read_or_writ
         (tmp_path / "copy").rename(path)
     else:
         path.parent.rename(tmp_path / "elsewhere")
-    for attempt in (store.owners, lambda: store.beat("e", 1.0, 0), lambda: player.start("s")):
+    for attempt in (store.owners, lambda: store.beat("e", 1.0, BEGINNING), lambda: player.start("s")):
         with pytest.raises(StoreGone, match=r"icefloe\.db was deleted or replaced while it was open"):
             attempt()
     store.close()
@@ -381,3 +381,44 @@ def test_processes_that_make_the_file_at_once_make_it_once(path: Path) -> None:
     incarnations = {child.communicate(timeout=60)[0] for child in children}
     assert [child.returncode for child in children] == [0] * 4
     assert len(incarnations) == 1
+
+
+def test_who_has_read_more_than_there_is_makes_every_run_due(path: Path) -> None:
+    one, other, third = (SqliteStore(path, clock=Clock(), luck=lambda: 0.5) for _ in range(3))
+    one.save_workflow(workflow())
+    one.register("e1", 30.0)
+    one.leave("e1", position(99))
+    Player(one).start()
+    assert one.next_wake() != START
+    assert other.register("e2", 30.0) == other.position()
+    assert other.next_wake() == START
+    assert third.register("e3", 30.0) == other.position()
+    for store in (one, other, third):
+        store.close()
+
+
+def test_whoever_is_ahead_of_the_feed_is_set_back_to_its_end(path: Path) -> None:
+    store = SqliteStore(path)
+    store.save_workflow(workflow())
+    assert store.changes(position(10_000)) == ([], store.position())
+    store.close()
+
+
+def test_a_position_of_another_store_is_refused(path: Path) -> None:
+    store = SqliteStore(path)
+    with pytest.raises(HistoryLost, match="another store's"):
+        store.changes("8265A1")
+    store.close()
+
+
+def test_a_bookmark_is_there_after_a_restart(path: Path) -> None:
+    store = SqliteStore(path)
+    assert store.bookmarked("relay") is None
+    store.save_workflow(workflow())
+    store.bookmark("relay", store.position())
+    store.bookmark("other", BEGINNING)
+    store.close()
+    again = SqliteStore(path)
+    assert again.bookmarked("relay") == again.position() != BEGINNING
+    assert again.bookmarked("other") == BEGINNING
+    again.close()

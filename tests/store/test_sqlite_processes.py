@@ -16,6 +16,7 @@ import pytest
 from engine.statuses import TaskStatus
 from store.sqlite import SqliteStore
 from store.sqlite.owners import is_gone
+from store.sqlite.rows import position
 from tests.store.driver import Player, check, workflow
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +79,7 @@ say("done")
         assert heard(process) == "done"
         assert player.run().tasks["a"].outputs == "theirs"
         assert store.changed()
-        [change] = store.changes(3).changes
+        [change] = store.changes(position(3)).changes
         assert change.transition is not None
         assert change.transition["outputs"] == "theirs"
 

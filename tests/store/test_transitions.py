@@ -23,8 +23,8 @@ from engine.transitions import (
     TaskSucceeded,
     Wants,
 )
-from store.protocol import Proposal
-from store.sqlite import batch
+from store import playing
+from store.protocol import BEGINNING, Proposal
 from tests.store.conftest import Place
 from tests.store.driver import WOKEN, Clock, Player, values, workflow
 
@@ -215,7 +215,7 @@ def test_outputs_that_no_run_takes_fail_their_task_and_are_not_kept(player: Play
     run = player.run()
     assert run.tasks["a"].error is not None
     assert (run.status, run.tasks["a"].error.code) == (RunStatus.FAILED, "OUTPUT_TOO_LARGE")
-    told = player.store.changes(0).changes[-1].transition
+    told = player.store.changes(BEGINNING).changes[-1].transition
     assert told is not None
     assert "outputs" not in told
 
@@ -281,4 +281,4 @@ def _crash_on(patch: pytest.MonkeyPatch, run_id: str, *kinds: type) -> None:
             raise RuntimeError("planted \udcff")
         return outcome
 
-    patch.setattr(batch, "advance", advance)
+    patch.setattr(playing, "advance", advance)

@@ -9,7 +9,8 @@ from engine.run import Parent
 from engine.settle import HEAL_SECONDS
 from engine.statuses import RunStatus, TaskStatus
 from engine.transitions import ParentNotified, RunCancelled, RunPaused, RunResumed, RunWoken, TaskSucceeded, Wants
-from store.sqlite import batch
+from store import playing
+from store.protocol import BEGINNING
 from tests.store.conftest import Place
 from tests.store.driver import START, WOKEN, Clock, Player, values, workflow
 
@@ -160,7 +161,7 @@ def test_the_claim_of_a_dead_owner_is_lost_when_its_run_is_woken(place: Place, p
     player.start()
     player.claim("a")
     successor = Player(place.open(), "engine-2")
-    player.store.leave("engine-1", 0)
+    player.store.leave("engine-1", BEGINNING)
     [woken] = successor.store.wake(10)
     assert (woken.tasks["a"].status, woken.tasks["a"].lost) == (TaskStatus.PENDING, 1)
     assert [entry.type for entry in successor.store.journal("r")] == ["RunCreated", "TaskClaimed", "TaskLost"]
@@ -187,7 +188,7 @@ def test_the_claim_of_a_living_owner_stays(player: Player, clock: Clock) -> None
 def test_a_late_result_of_a_lost_claim_is_refused(place: Place, player: Player) -> None:
     player.start()
     token = player.claim("a")
-    player.store.leave("engine-1", 0)
+    player.store.leave("engine-1", BEGINNING)
     successor = Player(place.open(), "engine-2")
     successor.store.register("engine-2", 30.0)
     successor.store.wake(10)
@@ -235,4 +236,4 @@ def _crash_on_waking(patch: pytest.MonkeyPatch, run_id: str) -> None:
             raise RuntimeError("planted")
         return real(draft, transition, **fields)  # type: ignore[arg-type] # passed through
 
-    patch.setattr(batch, "advance", advance)
+    patch.setattr(playing, "advance", advance)

@@ -1,6 +1,6 @@
 """Workflows are versioned, immutable once saved, and told to everybody."""
 
-from store.protocol import NewRun, Store
+from store.protocol import BEGINNING, NewRun, Store
 from tests.store.conftest import Place
 from tests.store.driver import Clock, Player, workflow
 
@@ -59,7 +59,7 @@ def test_tenants_may_use_the_same_name(store: Store) -> None:
 
 def test_saving_is_told_in_the_feed_with_the_document(store: Store) -> None:
     saved = store.save_workflow(workflow(), by="olga")
-    [change] = store.changes(0).changes
+    [change] = store.changes(BEGINNING).changes
     assert (change.entity, change.id, change.revision, change.by) == ("workflow", "w", 1, "olga")
     assert change.document == saved.model_dump(mode="json", exclude_none=True)
     assert (change.entry, change.transition) == (None, None)

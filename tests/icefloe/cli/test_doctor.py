@@ -8,7 +8,7 @@ import pytest
 
 from blocks.catalogue import Catalogue, CatalogueError
 from dataflows.lease import kind_of
-from store.protocol import Store
+from store.protocol import BEGINNING, Store
 from store.sqlite.file import Database
 from tests.icefloe.cli.desk import Desk
 
@@ -48,7 +48,7 @@ def engine(desk: Desk, types: Iterable[str]) -> Iterator[Store]:
     try:
         yield store
     finally:
-        store.leave(owner, 0)
+        store.leave(owner, BEGINNING)
         store.close()
 
 
@@ -121,7 +121,7 @@ def test_a_run_that_is_overdue_is_wrong_only_beside_a_living_engine(used: Desk) 
     ((check, sentence),) = findings(used, "wrong")
     assert check == "runs"
     assert sentence.startswith("it has been due for ")
-    store.leave("engine-1", 0)
+    store.leave("engine-1", BEGINNING)
     store.close()
 
 

@@ -11,7 +11,7 @@ from blocks.catalogue import Catalogue, CatalogueError
 from dataflows.lease import kind_of
 from icefloe.cli import following
 from icefloe.cli.following import NO_ENGINE
-from store.protocol import NewRun
+from store.protocol import BEGINNING, NewRun
 from tests.icefloe.cli.desk import INPUTS, Desk
 
 ALONE = f"{NO_ENGINE}\n"
@@ -419,7 +419,7 @@ def test_a_task_that_no_engine_calls_is_told_if_one_has_other_block_types(
         "run", "change-owner", "--inputs", INPUTS, "--id", "r-1", "--as", "ada", "--wait", "--timeout", "9ms"
     )
     assert waited.err.startswith(told)
-    store.leave(owner, 0)
+    store.leave(owner, BEGINNING)
     store.close()
 
 

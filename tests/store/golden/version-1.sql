@@ -1,6 +1,10 @@
 PRAGMA application_id = 30339342;
 PRAGMA user_version = 1;
 BEGIN TRANSACTION;
+CREATE TABLE bookmarks (
+  reader   TEXT PRIMARY KEY,
+  position INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE changes (
   position   INTEGER PRIMARY KEY,
   run        INTEGER REFERENCES runs,       -- either this
@@ -61,7 +65,7 @@ CREATE TABLE meta (
   name  TEXT PRIMARY KEY,
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO "meta" VALUES('incarnation','824b7dae2fe24d5b920b0d87af882356');
+INSERT INTO "meta" VALUES('incarnation','83bae830d9c140c0b0b8c5db29b43c1b');
 CREATE TABLE owners (
   number      INTEGER PRIMARY KEY,
   id          TEXT NOT NULL UNIQUE,
