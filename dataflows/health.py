@@ -24,6 +24,7 @@ from dataflows.vitals import Vitals
 
 CONNECTIONS: Final = 16  # at once; one more, and the oldest is closed
 IDLE_SECONDS: Final = 5.0
+CLOSING_SECONDS: Final = 0.1  # until it notices that it is to close
 
 _TEXT: Final = "text/plain; charset=utf-8"
 
@@ -33,6 +34,7 @@ class HealthServer(ThreadingMixIn, HTTPServer):
 
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 4 * CONNECTIONS
 
     def __init__(self, host: str, port: int, vitals: Vitals) -> None:
         self.vitals = vitals
@@ -40,7 +42,7 @@ class HealthServer(ThreadingMixIn, HTTPServer):
         self._open: deque[socket.socket] = deque()
         self._lock = Lock()
         super().__init__((host, port), _Answer)
-        self._thread = Thread(target=self.serve_forever, name="health", daemon=True)
+        self._thread = Thread(target=self.serve_forever, args=[CLOSING_SECONDS], name="health", daemon=True)
         self._thread.start()
 
     @property
