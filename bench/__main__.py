@@ -4,13 +4,14 @@ import json
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
-from urllib.parse import urlsplit
+from contextlib import nullcontext
 
 from bench.client import Client
 from bench.figures import Figures
 from bench.floor import floor
-from bench.place import Servers, place
+from bench.place import place
 from bench.processes import BenchError
+from bench.servers import Servers, packaged
 from bench.workloads import WORKLOADS, Load
 from engine.limits import TASKS
 from store.protocol import StoreError
@@ -20,8 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the workloads that were asked for; the exit status."""
     parser = ArgumentParser(prog="python -m bench", description="Measure Icefloe: an engine in a process of its own.")
     parser.add_argument("workload", nargs="?", default="all", choices=["all", "floor", *WORKLOADS])
-    parser.add_argument("--store", help="URL of a store: mongodb://… (default: a new SQLite file)")
-    parser.add_argument("--events", default="store", help="where changes come from: kafka://… (default: the store)")
+    parser.add_argument("--store", help="sqlite (a new file, the default) or a URL: mongodb://…")
+    parser.add_argument("--events", help="where changes come from: store (the default) or kafka://…")
+    parser.add_argument("--servers", action="store_true", help="start a MongoDB and a Kafka broker, and use them")
     parser.add_argument("--runs", type=int, help="how many runs, instead of the workload's own number")
     parser.add_argument("--width", type=int, default=200, help="fanout: tasks side by side (default: 200)")
     parser.add_argument("--seconds", type=float, default=10.0, help="idle, hold: how long to watch (default: 10)")
@@ -31,35 +33,37 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"--width is 1 to {TASKS - 2}: a workflow has at most {TASKS} tasks, with the first and the last")
     if asked.seconds <= 0 or (asked.runs is not None and asked.runs < 1):
         parser.error("--runs is at least 1, and --seconds more than 0")
-    for name in _names(asked):
-        try:
-            figures = _measured(name, asked)
-        except (BenchError, StoreError) as error:
-            print(f"{name}: {error}", file=sys.stderr)
-            return 1
-        rounded = {key: round(value, 3) if isinstance(value, float) else value for key, value in figures.items()}
-        print(json.dumps({"workload": name, **rounded}) if asked.json else _line(name, rounded), flush=True)
+    name = asked.workload
+    try:
+        with packaged() if asked.servers else nullcontext(Servers()) as given:
+            servers = Servers(asked.store or given.store, asked.events or given.events)
+            for name in _names(asked.workload, servers):
+                figures = _measured(name, servers, asked)
+                print(json.dumps({"workload": name, **figures}) if asked.json else _line(name, figures), flush=True)
+    except (BenchError, StoreError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
-def _names(asked: Namespace) -> list[str]:
+def _names(workload: str, servers: Servers) -> list[str]:
     """What to measure; of `all`, triggers only where there is Kafka."""
-    if asked.workload != "all":
-        return [asked.workload]
-    return ["floor", *(name for name in WORKLOADS if name != "trigger" or asked.events != "store")]
+    if workload != "all":
+        return [workload]
+    return ["floor", *(name for name in WORKLOADS if name != "trigger" or servers.broker)]
 
 
-def _measured(name: str, asked: Namespace) -> Figures:
+def _measured(name: str, servers: Servers, asked: Namespace) -> Figures:
     """The figures of one workload, measured in a place of its own."""
-    servers = Servers(asked.store, asked.events)
     if name == "floor":
-        return floor(asked.runs, servers.mongo)
-    with place(servers) as found:
-        client = Client(found)
-        client.warm_up()
-        figures = WORKLOADS[name](client, Load(asked.runs, asked.width, asked.seconds))
-    store, events = urlsplit(asked.store or "sqlite:").scheme, urlsplit(asked.events).scheme or asked.events
-    return {**figures, "store": store, "events": events}
+        figures = floor(asked.runs, servers.mongo)
+    else:
+        with place(servers) as found:
+            client = Client(found)
+            client.warm_up()
+            figures = WORKLOADS[name](client, Load(asked.runs, asked.width, asked.seconds))
+        figures |= dict(zip(("store", "events"), servers.kinds, strict=True))
+    return {key: round(value, 3) if isinstance(value, float) else value for key, value in figures.items()}
 
 
 def _line(name: str, figures: Figures) -> str:

@@ -13,11 +13,11 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from bench import kafka, mongo
 from bench.processes import Process, done, started
+from bench.servers import Servers
 from store.open import open_store
 from store.protocol import Store
 
@@ -26,25 +26,6 @@ _PACKAGE = {
     "METADATA": "Metadata-Version: 2.1\nName: icefloe-bench\nVersion: 0\n",
     "entry_points.txt": "[icefloe.blocks]\nbench_pause = bench.blocks:pause\nbench_stamp = bench.blocks:stamp\n",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Servers:
-    """What the command line names: the URL of a store (None: a new SQLite file), and where changes come from."""
-
-    store: str | None = None
-    events: str = "store"
-
-    @property
-    def broker(self) -> str | None:
-        """The addresses of Kafka, if it takes part."""
-        parts = urlsplit(self.events)
-        return parts.netloc if parts.scheme == "kafka" else None
-
-    @property
-    def mongo(self) -> str | None:
-        """The URL of MongoDB, if that is the store."""
-        return self.store if self.store and urlsplit(self.store).scheme.startswith("mongodb") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +57,7 @@ def place(servers: Servers) -> Iterator[Place]:
         if servers.mongo is not None:
             url = stack.enter_context(mongo.database(servers.mongo, prefix))
         else:
-            url = servers.store or f"sqlite:///{directory / 'bench.db'}"
+            url = f"sqlite:///{directory / 'bench.db'}" if servers.store == "sqlite" else servers.store
         environment = _environment(directory, url, servers.events, prefix)
         store = stack.enter_context(closing(open_store(url)))
         topics = relay = None

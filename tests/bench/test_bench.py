@@ -9,8 +9,9 @@ import pytest
 from bench.__main__ import main
 from bench.client import Client
 from bench.figures import percentiles
-from bench.place import Servers, place
+from bench.place import place
 from bench.processes import BenchError
+from bench.servers import Servers
 
 TINY = ["--runs", "2", "--width", "3", "--seconds", "0.1"]
 LATENCY = {"n", "tasks", "p50_ms", "p99_ms"}
