@@ -7,6 +7,7 @@ SHELL := bash
 VENV := .venv
 BIN := $(VENV)/bin
 ROOMS := engine blocks store dataflows icefloe bench
+KUBERNETES = $(filter-out k8s/kustomization.yaml k8s/scaling.yaml, $(wildcard k8s/*.yaml))  # the two aren't its own kinds
 PYTHON ?=
 WORKERS ?= 2
 ARGS ?=
@@ -40,11 +41,15 @@ demo: setup ## run 1,200 triggers through a real engine that is killed half-way
 test: setup ## run all tests (ARGS='tests/engine -k depends' for some)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
-check: setup ## lint, formatting, types and the rules between the rooms
+check: setup ## lint, formatting, types, the rules between the rooms, and what is deployed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/docker-compose -f docker-compose.yml config --quiet
+	$(BIN)/kubernetes-validate --strict --quiet $(KUBERNETES)
+	@if command -v kubectl >/dev/null; then echo kubectl kustomize k8s; kubectl kustomize k8s >/dev/null; fi
 
 format: setup ## let ruff format the code and mend what it can
 	$(BIN)/ruff check --fix --exit-zero --quiet
