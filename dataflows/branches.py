@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
-from dataflows.calls import Call, Finished
+from dataflows.calls import Call, Finished, Work
 from dataflows.shell import Recordable, Shell
 from store.protocol import Proposal
 
-Work: TypeAlias = Call | Finished
 Load: TypeAlias = tuple[str, list[Work]]
 
 

@@ -8,7 +8,7 @@ from heapq import heapify, heappop, heappush
 from queue import Empty, SimpleQueue
 from threading import Lock
 from time import monotonic
-from typing import Any, NamedTuple, assert_never
+from typing import Any, NamedTuple, TypeAlias, assert_never
 
 import structlog
 
@@ -78,6 +78,10 @@ class Finished(NamedTuple):
 
     call: Call
     result: Result
+
+
+Work: TypeAlias = Call | Finished
+"""What the branch of a block type takes: calls that may begin, and those that came to their end."""
 
 
 class Calls:

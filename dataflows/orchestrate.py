@@ -11,7 +11,6 @@ from bytewax.operators import StatefulBatchLogic
 
 from dataflows.calls import Call
 from dataflows.shell import News, Recordable, Shell
-from engine.machine import ready
 from engine.run import WorkflowRun
 from engine.transitions import Error, ParentNotified, RunFailed, Signal, SignalReceived, TaskReleased, Transition
 from store.protocol import Proposal
@@ -60,16 +59,7 @@ class Orchestrator(StatefulBatchLogic[News, Move, None]):
             return
         if woken:
             moves += self._orphans(run)
-        full: set[str] = set()
-        for dispatch in ready(run):
-            type_ = dispatch.type
-            if type_ in full:
-                continue
-            call = self._shell.prepare(dispatch)
-            if call is not None:
-                moves.append(call)
-            elif self._shell.slots.full(type_):
-                full.add(type_)  # of a thousand tasks that wait for slots, not each has to be turned away
+        moves.extend(self._shell.calls_for(run))
 
     def _orphans(self, run: WorkflowRun) -> list[Recordable]:
         """Claims in this engine's own name that it isn't working on."""

@@ -5,7 +5,7 @@ patiently for a store that is away.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, repeat
 from threading import Event
 from time import monotonic, sleep
@@ -20,12 +20,13 @@ from dataflows.lease import Lease
 from dataflows.quarantine import DEATHS, Quarantine
 from dataflows.settings import EngineSettings
 from dataflows.vitals import Vitals
-from engine.machine import Dispatch
+from engine.machine import Dispatch, ready
 from engine.outcomes import Rejected
 from engine.run import JournalEntry, WorkflowRun
 from engine.statuses import TaskStatus
-from store.protocol import BEGINNING, Proposal, Recorded, Store, StoreError, StoreGone
+from store.protocol import BEGINNING, Follow, Proposal, Recorded, Store, StoreError, StoreGone
 
+E = TypeVar("E", bound=Exception)
 T = TypeVar("T")
 
 log = structlog.get_logger("engine")
@@ -66,9 +67,11 @@ class Shell:
         self.lease = Lease(store, settings.lease, catalogue, lambda: self.position, self.troubles)
         self.vitals.checks |= {"lease": self.lease.lapsed, "stop": self._draining}
         self.position = BEGINNING
+        self.give_up: Callable[[Exception], None] = lambda _error: None
         self.next_wake = 0.0
         self.moving = False
         self._echo: deque[WorkflowRun] = deque()
+        self._granted: list[Call] = []
         self._stop_at: float | None = None
         self._last_news = monotonic()
         self._ending = Event()
@@ -96,6 +99,11 @@ class Shell:
             self._stop_at = monotonic() + self.settings.drain
             self._ending.set()
             self.calls.finished.put(None)
+
+    def hopeless(self, error: E) -> E:
+        """What to raise when the engine can't go on; who started the process may end it before that."""
+        self.give_up(error)
+        return error
 
     @property
     def stopping(self) -> bool:
@@ -146,6 +154,19 @@ class Shell:
         return self.slots.released() + self.quarantine.released()
 
     # What the operators do.
+
+    def calls_for(self, run: WorkflowRun) -> Iterator[Call]:
+        """The calls that may be claimed of a run now."""
+        full: set[str] = set()
+        for dispatch in ready(run):
+            type_ = dispatch.type
+            if type_ in full:
+                continue
+            call = self.prepare(dispatch)
+            if call is not None:
+                yield call
+            elif self.slots.full(type_):
+                full.add(type_)  # of a thousand tasks that wait for slots, not each has to be turned away
 
     def prepare(self, dispatch: Dispatch) -> Call | None:
         """A call that may be claimed, if it isn't in flight already and there is a free slot for it."""
@@ -220,8 +241,21 @@ class Shell:
             self.calls.start(type_, begin)
 
     def record(self, moves: list[Recordable]) -> None:
-        """Record results, and whatever else the orchestrator has to say."""
-        answers = self.apply("record", [proposal for proposal, _ in moves], durable=True)
+        """Record results, and whatever else the orchestrator has to say; claim what follows from it in the same write.
+
+        So a task in the middle of a run costs one write, and not two.
+        """
+        following: dict[str, list[Call]] = {}
+
+        def follow(run: WorkflowRun) -> list[Proposal]:
+            self.withdraw(following.pop(run.id, ()))  # somebody else wrote meanwhile: it is asked again
+            if self.stopping or not self.lease.holds():
+                return []
+            calls = following[run.id] = []
+            calls += self.calls_for(run)
+            return [Proposal(run.id, call.claim) for call in calls if not call.unclaimed]
+
+        answers = self.apply("record", [proposal for proposal, _ in moves], durable=True, follow=follow)
         for (proposal, call), answer in zip(moves, answers, strict=True):
             if isinstance(answer.outcome, Rejected):
                 metrics.RESULTS_REFUSED.labels(answer.outcome.code).inc()
@@ -236,11 +270,31 @@ class Shell:
                 self.calls.forget(call)
                 if isinstance(answer.outcome, JournalEntry):
                     metrics.task_ended(call.type, answer.outcome.type).inc()
+        self._grant(following, {answer.run_id: answer.run for answer in answers})
         self.hear(answers)
 
-    def apply(self, doing: str, proposals: list[Proposal], *, durable: bool) -> list[Recorded]:
+    def _grant(self, following: Mapping[str, list[Call]], runs: Mapping[str, WorkflowRun | None]) -> None:
+        """Let those calls begin whose claims are recorded."""
+        for run_id, calls in following.items():
+            run = runs[run_id]
+            for call in calls:
+                claim = None if run is None else run.tasks[call.task].claim
+                if run is not None and (call.unclaimed or (claim is not None and claim.token == call.claim.token)):
+                    call.granted = run.revision
+                    self._granted.append(call)
+                else:
+                    self.calls.forget(call)
+
+    def granted(self) -> list[Call]:
+        """The calls that were claimed together with a result."""
+        granted, self._granted = self._granted, []
+        return granted
+
+    def apply(
+        self, doing: str, proposals: list[Proposal], *, durable: bool, follow: Follow | None = None
+    ) -> list[Recorded]:
         """Apply transitions."""
-        return self.patiently(doing, lambda: self.store.apply(proposals, durable=durable))
+        return self.patiently(doing, lambda: self.store.apply(proposals, durable=durable, follow=follow))
 
     def hear(self, answers: list[Recorded]) -> None:
         """Hear of the runs that were changed, once the calls that it was about have been forgotten."""
@@ -262,14 +316,14 @@ class Shell:
         for pause in chain(_RETRY_SECONDS, repeat(_RETRY_SECONDS[-1])):
             try:
                 done = operation()
-            except StoreGone:
-                raise
+            except StoreGone as error:
+                raise self.hopeless(error) from None
             except StoreError as error:
                 metrics.STORE_UNAVAILABLE.inc()
                 self.troubles[doing] = str(error)
                 log.warning("store_unavailable", doing=doing, error=str(error))
                 if self.overtime:
-                    raise Stopped(str(error)) from error
+                    raise self.hopeless(Stopped(str(error))) from error
                 if self._ending.wait(pause):
                     sleep(_ENDING_SECONDS)
             else:

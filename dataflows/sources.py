@@ -12,7 +12,7 @@ import structlog
 from bytewax.inputs import DynamicSource, StatelessSourcePartition
 
 from dataflows import metrics
-from dataflows.calls import Finished
+from dataflows.calls import Work
 from dataflows.shell import News, Shell
 from store.protocol import StoreError, StoreGone
 
@@ -69,7 +69,7 @@ class _Polled(StatelessSourcePartition[T]):
             batch = self.poll()
         except StoreGone as error:
             log.error("store_gone", error=str(error))  # noqa: TRY400 - where it was noticed doesn't matter
-            raise
+            raise self._shell.hopeless(error) from None
         except StoreError as error:
             metrics.STORE_UNAVAILABLE.inc()
             self._shell.troubles[self.doing] = str(error)
@@ -153,12 +153,15 @@ class WakeUps(_Polled[Keyed]):
         return news
 
 
-class Completions(_Polled[tuple[str, Finished]]):
-    """Calls that have come to their end. This is where the dataflow waits when nothing else is to be done."""
+class Completions(_Polled[tuple[str, Work]]):
+    """Calls that have come to their end, and those that were claimed when one did.
+
+    This is where the dataflow waits when nothing else is to be done.
+    """
 
     doing = "collect results"
 
-    def poll(self) -> list[tuple[str, Finished]]:
+    def poll(self) -> list[tuple[str, Work]]:
         """What there is now."""
         shell = self._shell
         calls = shell.calls
@@ -168,7 +171,8 @@ class Completions(_Polled[tuple[str, Finished]]):
         if shell.stopping and not len(calls):
             raise StopIteration
         calls.overdue()
-        return [(one.call.run_id, one) for one in calls.ended(shell.pause())]
+        begun: list[tuple[str, Work]] = [(call.run_id, call) for call in shell.granted()]
+        return begun + [(one.call.run_id, one) for one in calls.ended(0.0 if begun else shell.pause())]
 
 
 class Source(DynamicSource[T]):

@@ -56,7 +56,7 @@ def test_what_is_being_called_already_is_not_called_again(rig: Rig, orchestrator
 def test_of_several_news_the_newest_counts(rig: Rig, orchestrator: Orchestrator) -> None:
     old = rig.start("r", "a", "b: a")
     rig.begin("r", "a")
-    new = rig.record(rig.ended())
+    new = rig.do("r", rig.ended().result)
     moves, _ = orchestrator.on_batch([News(new), News(old), News(None)])
     assert calls(moves) == ["b"]
 
@@ -64,7 +64,7 @@ def test_of_several_news_the_newest_counts(rig: Rig, orchestrator: Orchestrator)
 def test_stale_news_are_ignored(rig: Rig, orchestrator: Orchestrator) -> None:
     old = rig.start("r", "a", "b: a")
     rig.begin("r", "a")
-    new = rig.record(rig.ended())
+    new = rig.do("r", rig.ended().result)
     orchestrator.on_batch([News(new)])
     rig.shell.calls.forget(rig.shell.calls._table["r", "b"])
     moves, _ = orchestrator.on_batch([News(old, woken=True)])

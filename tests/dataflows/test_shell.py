@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -148,6 +149,69 @@ def test_a_call_is_forgotten_before_its_run_is_heard_of(rig: Rig, monkeypatch: p
     monkeypatch.setattr(rig.shell, "hear", lambda _answers: heard.append(rig.shell.calls.holds("r", "a")))
     rig.record(rig.ended())
     assert heard == [False]
+
+
+def test_what_follows_a_result_is_claimed_in_the_same_write(rig: Rig) -> None:
+    rig.start("r", "a", "b: a", "c: a", "d: b")
+    rig.begin("r", "a")
+    finished = rig.ended()
+    writes = rig.people.position()
+    run = rig.record(finished)
+    assert [run.tasks[name].status for name in "abcd"] == ["SUCCESS", "RUNNING", "RUNNING", "PENDING"]
+    assert {call.task for call in rig.shell.granted()} == {"b", "c"}
+    assert rig.shell.granted() == []
+    page = rig.people.changes(writes)
+    assert [change.entry.type for change in page.changes if change.entry] == ["TaskSucceeded"] + 2 * ["TaskClaimed"]
+    assert len({change.at for change in page.changes}) == 1
+
+
+def test_a_result_that_comes_again_claims_nothing_twice(rig: Rig) -> None:
+    rig.start("r", "a", "b: a")
+    call = rig.begin("r", "a")
+    finished = rig.ended()
+    rig.record(finished)
+    [following] = rig.shell.granted()
+    rig.record(finished)
+    assert rig.shell.granted() == []
+    assert rig.shell.calls.holds("r", "b", following.claim.token)
+    assert rig.journal("r").count("TaskClaimed") == 2
+    assert not rig.shell.calls.holds("r", call.task)
+
+
+def test_nothing_follows_in_an_engine_that_stops_or_has_no_lease(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = []
+    for run_id in ("r", "s"):
+        rig.start(run_id, "a", "b: a")
+        rig.begin(run_id, "a")
+        ended.append(rig.ended())
+    one, other = ended
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.shell.lease, "holds", lambda: False)
+        rig.record(one)
+    rig.shell.stop()
+    rig.record(other)
+    assert rig.shell.granted() == []
+    assert not len(rig.shell.calls)
+
+
+def test_what_should_have_followed_is_withdrawn_if_the_write_is_lost(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.start("r", "a", "b: a")
+    free = rig.free("NOOP")
+    rig.begin("r", "a")
+    apply, answers = rig.shell.store.apply, iter([StoreUnavailable("away"), None])
+
+    def unsteady(proposals: Any, **how: Any) -> Any:
+        error = next(answers)
+        if error is not None:
+            how["follow"](apply(proposals, durable=True)[0].run)  # it was written, but not what should have followed
+            raise error
+        return apply(proposals, **how)
+
+    monkeypatch.setattr(rig.shell.store, "apply", unsteady)
+    run = rig.record(rig.ended())
+    assert (run.tasks["b"].status, rig.shell.granted()) == ("PENDING", [])
+    assert not rig.shell.calls.holds("r", "b")
+    assert rig.free("NOOP") == free
 
 
 def test_something_said_of_no_run_hurts_nobody(rig: Rig) -> None:

@@ -3,14 +3,20 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from engine.machine import apply
+from engine.outcomes import Applied
 from engine.run import WorkflowRun
-from store.protocol import Change, Changes, Owner, Position, Proposal, Recorded, StoreUnavailable
+from store.protocol import Change, Changes, Follow, Owner, Position, Proposal, Recorded, StoreUnavailable
 from tests.simulation.database import place
 
 if TYPE_CHECKING:
     from tests.simulation.process import Process
 
 T = TypeVar("T")
+
+
+def _nothing() -> None:
+    """What arrives of a write that is as good as none if nobody hears its answer."""
 
 
 class Connection:
@@ -33,14 +39,19 @@ class Connection:
 
     # What the dataflow asks, on the main thread: it may take a while, and the process may end in it.
 
-    def apply(self, proposals: Sequence[Proposal], *, durable: bool = True) -> list[Recorded]:
+    def apply(
+        self, proposals: Sequence[Proposal], *, durable: bool = True, follow: Follow | None = None
+    ) -> list[Recorded]:
         """Apply transitions in one write; a remote store writes run by run, and may stop half-way."""
         cut = len(proposals)
         if not self._database.embedded and cut > 1 and self._world.chance(0.1):
             cut = self._world.random.randrange(1, cut)
         part = proposals[:cut]
         safe = durable or not self._database.embedded
-        answers = self._do(lambda: self._database.apply(part, durable=safe, writer=self._owner), late=self._late(part))
+        answers = self._do(
+            lambda: self._database.apply(part, durable=safe, writer=self._owner, follow=follow),
+            late=lambda: self._late(part, follow),
+        )
         if cut < len(proposals):
             if self._world.chance(0.3):
                 self._process.simulation.crash(self._process, 5.0)
@@ -48,17 +59,30 @@ class Connection:
             raise StoreUnavailable("the connection broke in the middle of a batch")
         return answers
 
-    def _late(self, proposals: Sequence[Proposal]) -> Callable[[], object]:
-        """What becomes of a write that arrives when nobody waits for it any more."""
+    def _late(self, proposals: Sequence[Proposal], follow: Follow | None) -> Callable[[], object]:
+        """What becomes of a write that arrives when nobody waits for it any more. It was made up when it was sent."""
         runs = self._database.runs
         sent = {one.run_id: runs[one.run_id].revision for one in proposals if one.run_id in runs}
+        claims = [] if follow is None else self._foreseen(proposals, follow)
         queued = self._process.simulation.scenario.queued
 
         def arrive() -> None:
-            as_before = [one for one in proposals if queued or runs[one.run_id].revision == sent[one.run_id]]
+            as_before = [
+                one for one in [*proposals, *claims] if queued or runs[one.run_id].revision == sent[one.run_id]
+            ]
             self._database.apply(as_before, writer=self._owner)
 
         return arrive
+
+    def _foreseen(self, proposals: Sequence[Proposal], follow: Follow) -> list[Proposal]:
+        """What is to follow from proposals, as it is sent along with them."""
+        after: dict[str, WorkflowRun] = {}
+        for run_id, transition, by in proposals:
+            run = after.get(run_id) or self._database.runs.get(run_id)
+            outcome = None if run is None else apply(run, transition, at=self.now(), by=by)
+            if isinstance(outcome, Applied):
+                after[run_id] = outcome.run
+        return [claim for run in after.values() for claim in follow(run)]
 
     def load(self, ids: Iterable[str]) -> dict[str, WorkflowRun]:
         """Read runs; from a remote store sometimes as they were before their last change."""
@@ -72,7 +96,7 @@ class Connection:
 
     def wake(self, limit: int) -> list[WorkflowRun]:
         """Wake due runs."""
-        return self._do(lambda: self._database.wake(limit, self._owner), late=lambda: None)
+        return self._do(lambda: self._database.wake(limit, self._owner), late=lambda: _nothing)
 
     def next_wake(self) -> float | None:
         """The earliest `wake_at`."""
@@ -145,8 +169,8 @@ class Connection:
             raise StoreUnavailable("the store is away")
         return operation()
 
-    def _do(self, operation: Callable[[], T], *, late: Callable[[], object] | None = None) -> T:
-        """A request and its answer; `late` is given for writes."""
+    def _do(self, operation: Callable[[], T], *, late: Callable[[], Callable[[], object]] | None = None) -> T:
+        """A request and its answer; for writes `late` gives what arrives when nobody waits for it."""
         world, process, database = self._world, self._process, self._database
         if world.chance(0.1):
             process.sleep(world.between(0.001, 0.03))
@@ -157,7 +181,8 @@ class Connection:
         if database.away or world.chance(0.02):
             raise StoreUnavailable("the store is away")
         if late is not None and not database.embedded and world.chance(process.simulation.scenario.late):
-            world.later(world.between(0, 40), lambda: None if database.away else late())
+            arrive = late()
+            world.later(world.between(0, 40), lambda: None if database.away else arrive())
             raise StoreUnavailable("no answer came, and the request is still on its way")
         done = operation()
         if late is not None:

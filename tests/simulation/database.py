@@ -14,7 +14,7 @@ from engine.plan import Plan
 from engine.run import JournalEntry, Parent, WorkflowRun
 from engine.statuses import RunStatus
 from engine.transitions import RunWoken, TaskLost, Transition
-from store.protocol import BEGINNING, Change, Owner, Position, Proposal, Recorded
+from store.protocol import BEGINNING, Change, Follow, Owner, Position, Proposal, Recorded
 from tests.simulation.checks import Auditor
 from tests.simulation.world import World
 
@@ -67,10 +67,19 @@ class Database:
         return run
 
     def apply(
-        self, proposals: Iterable[Proposal], *, durable: bool = True, writer: str | None = None
+        self,
+        proposals: Iterable[Proposal],
+        *,
+        durable: bool = True,
+        writer: str | None = None,
+        follow: Follow | None = None,
     ) -> list[Recorded]:
         """Apply transitions, one answer each."""
         answers = [(one.run_id, self._advance(one.run_id, one.transition, writer)) for one in proposals]
+        if follow is not None:
+            for run_id in dict.fromkeys(run_id for run_id, outcome in answers if isinstance(outcome, JournalEntry)):
+                for one in follow(self.runs[run_id]):
+                    self._advance(one.run_id, one.transition, writer)
         if durable:
             self.sync()
         return [Recorded(run_id, outcome, self.runs.get(run_id)) for run_id, outcome in answers]
