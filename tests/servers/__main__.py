@@ -1,4 +1,4 @@
-"""`python -m tests.servers`: start MongoDB and a Kafka broker, print the settings that use them, and wait for Ctrl-C."""
+"""`python -m tests.servers`: start MongoDB and Kafka, print the settings that use them, and wait for Ctrl-C."""
 
 import signal
 import sys
