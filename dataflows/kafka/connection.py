@@ -30,6 +30,9 @@ _OURS: Final = {
 }  # fmt: skip
 
 
+_CALLBACKS: Final = {"on_commit", "stats_cb"}  # names that have no dots
+
+
 class Kafka:
     """Brokers, topics and groups, as the settings have them.
 
@@ -65,7 +68,7 @@ class Kafka:
             "error_cb": self.noticed,
             **self.options,
             "bootstrap.servers": self.servers,
-            **{name.replace("_", "."): value for name, value in own.items()},
+            **{name if name in _CALLBACKS else name.replace("_", "."): value for name, value in own.items()},
         }
 
     def noticed(self, error: ClientError) -> None:

@@ -45,6 +45,22 @@ class Message(NamedTuple):
     headers: Sequence[tuple[str, bytes | None]]
 
 
+def message_of(found: ClientMessage) -> Message:
+    """A message as the client has it, which must be none of its errors."""
+    topic, partition, offset = found.topic(), found.partition(), found.offset()
+    assert topic is not None and partition is not None and offset is not None  # noqa: S101, PT018 - as its types don't say
+    kind, timestamp = found.timestamp()
+    return Message(
+        topic,
+        partition,
+        offset,
+        None if kind == TIMESTAMP_NOT_AVAILABLE else timestamp,
+        found.key(),
+        found.value(),
+        list(cast("list[tuple[str, bytes | None]]", found.headers() or [])),
+    )
+
+
 def _nobody(_places: frozenset[Place]) -> None:
     pass
 
@@ -142,12 +158,15 @@ class GroupConsumer:
         """How many partitions a topic had when the process started."""
         return self._kafka.counts[topic]
 
-    def close(self) -> None:
-        """Commit what was remembered, and leave the group. Idempotent."""
+    def close(self, *, commit: bool = True) -> None:
+        """Commit what was remembered, unless it mustn't be yet, and leave the group. Idempotent."""
         if self._closed:
             return
         self._closed = True
-        self.commit()
+        if commit:
+            self.commit()
+        else:
+            self._remembered.clear()
         give_up = monotonic() + LAST_COMMIT_SECONDS
         while self._uncommitted() and self.trouble is None and monotonic() < give_up:
             self._consumer.poll(0.05)  # hears the answer
@@ -156,21 +175,11 @@ class GroupConsumer:
     def _uncommitted(self) -> bool:
         return any(self._committed.get(place) != self._remembered.get(place) for place in self._remembered)
 
-    def _handed_out(self, message: ClientMessage) -> Message:
-        topic, partition, offset = message.topic(), message.partition(), message.offset()
-        assert topic is not None and partition is not None and offset is not None  # noqa: S101, PT018 - of a message that is no error
-        self._read[topic, partition] = offset + 1
+    def _handed_out(self, one: ClientMessage) -> Message:
+        message = message_of(one)
+        self._read[message.topic, message.partition] = message.offset + 1
         self._refusal = None
-        kind, timestamp = message.timestamp()
-        return Message(
-            topic,
-            partition,
-            offset,
-            None if kind == TIMESTAMP_NOT_AVAILABLE else timestamp,
-            message.key(),
-            message.value(),
-            cast("Sequence[tuple[str, bytes | None]]", message.headers() or ()),
-        )
+        return message
 
     def _begin_again(self, gone: list[ClientMessage]) -> None:
         """Go on from the earliest message where there is none at the place that the group has got to, or it is new."""
