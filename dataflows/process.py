@@ -2,9 +2,11 @@
 
 import atexit
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from types import FrameType
@@ -25,10 +27,15 @@ EPOCH = timedelta(seconds=1)
 log = structlog.get_logger("engine")
 
 
-def open_shell(settings: EngineSettings | None = None, catalogue: Catalogue | None = None) -> Shell:
+def open_shell(
+    settings: EngineSettings | None = None,
+    catalogue: Catalogue | None = None,
+    tell: Callable[[Exception], object] | None = None,
+) -> Shell:
     """Open the store, become an owner of claims, and stop on SIGTERM and SIGINT.
 
-    By default the settings come from the environment, and the catalogue has every installed block.
+    By default the settings come from the environment, and the catalogue has every installed block. `tell` is told why
+    the engine can't go on, if that comes to pass, as the last thing before the process ends with status 1.
 
     Raises:
         SettingsError: a setting can't be used.
@@ -47,6 +54,7 @@ def open_shell(settings: EngineSettings | None = None, catalogue: Catalogue | No
     shell = Shell(open_store(settings.store), catalogue, settings, vitals)
     for type_ in catalogue:
         metrics.CALLS.labels(type_).set_function(partial(shell.slots.taken, type_))
+    shell.give_up = _ender(shell, tell or _note)
     shell.begin()
     _tune_interpreter()
     atexit.register(shell.end)  # however the dataflow was started
@@ -77,6 +85,24 @@ def _tune_interpreter() -> None:
 def run(dataflow: Dataflow, workers: int = 1) -> None:
     """Run a dataflow until its engine is asked to stop."""
     cli_main(dataflow, workers_per_process=workers, epoch_interval=EPOCH)  # type: ignore[no-untyped-call]  # bytewax's
+
+
+def _ender(shell: Shell, tell: Callable[[Exception], object]) -> Callable[[Exception], None]:
+    """End the process: what an operator raises would come out of Bytewax as a page about a panic."""
+
+    def end(error: Exception) -> None:
+        shell.end()
+        with suppress(OSError):
+            tell(error)
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(1)
+
+    return end
+
+
+def _note(error: Exception) -> None:
+    log.error("engine_failed", error=str(error))
 
 
 def _stopper(shell: Shell) -> Callable[[int, FrameType | None], None]:

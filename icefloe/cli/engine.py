@@ -9,6 +9,7 @@ from rich.text import Text
 
 from icefloe import logs
 from icefloe.cli.app import Session, command
+from icefloe.cli.failures import CommandError, explained
 from icefloe.cli.wording import count
 from icefloe.settings import strangers
 
@@ -31,7 +32,11 @@ def engine(
     from dataflows.workflows import workflows  # noqa: PLC0415
 
     logs.configure(session.settings.log_level)
-    shell = open_shell(session.settings)
+
+    def tell(error: Exception) -> None:
+        session.terminal.fail(explained(error) or CommandError("UNEXPECTED", str(error)))
+
+    shell = open_shell(session.settings, tell=tell)
     for name, nearest in strangers(shell.catalogue.values()).items():
         log.warning("setting_unknown", variable=name, nearest=nearest)
     owner, others = shell.lease.owner, len(shell.store.owners()) - 1

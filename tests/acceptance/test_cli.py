@@ -232,6 +232,7 @@ def test_an_engine_whose_file_was_deleted_says_so_and_ends(scene: Scene, shell: 
         _, err = engine.communicate(timeout=30)
     assert engine.returncode == 1
     assert '"event": "store_gone"' in err
+    assert "panicked" not in err
     assert err.splitlines()[-1].startswith(f"error: store: {scene.file} was deleted or replaced while it was open")
 
 

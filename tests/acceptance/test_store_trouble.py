@@ -36,6 +36,25 @@ def test_an_engine_waits_for_a_store_that_another_process_has_locked(scene: Scen
     assert scene.store.counts() == {RunStatus.SUCCESS: len(ids)}
 
 
+def test_an_engine_that_ends_before_its_store_is_back_says_so_in_a_sentence(scene: Scene) -> None:
+    scene.save(task("call", "GATE", gate="g"))
+    with scene.engine(drain=1) as engine:
+        scene.start("run")
+        scene.await_effects(1)
+        other = sqlite3.connect(scene.file, isolation_level=None)
+        other.execute("PRAGMA busy_timeout = 5000")
+        other.execute("BEGIN EXCLUSIVE")
+        scene.open_gate("g")
+        assert engine.terminate(within=60) == 1  # it tries to record the result, and then to leave
+        other.execute("ROLLBACK")
+        other.close()
+        assert str(engine.events("engine_failed")[0]["error"]).startswith(f"{scene.file} is locked")
+        assert "panicked" not in engine.words()
+    with scene.engine():
+        scene.await_end()
+    scene.check(["run"])
+
+
 def damage(scene: Scene, *statements: str) -> None:
     """Change the file behind the store's back."""
     connection = sqlite3.connect(scene.file)
