@@ -34,7 +34,7 @@ from icefloe.demo_people import People, Trigger, read_script
 from icefloe.demo_report import Crash, document, examine, tables
 from icefloe.demo_server import DemoServer
 from store.open import open_store
-from store.protocol import NewRun, RunQuery, Store
+from store.protocol import BEGINNING, NewRun, RunQuery, Store
 
 EXAMPLES: Final = Path(__file__).parents[1] / "examples"
 SECONDS: Final = 300.0
@@ -44,6 +44,7 @@ _TICK_SECONDS: Final = 0.01
 _LIVE_SECONDS: Final = 0.1  # between two looks of who watches a bar
 _PLAIN_SECONDS: Final = 2.0  # between two lines where nobody does
 _SHOWN: Final = 10
+_MOST_READ_AGAIN: Final = 100_000
 
 
 def demo(  # noqa: PLR0913 - the options of the command
@@ -163,12 +164,15 @@ class _Performance:
             self._until(lambda: 2 * people.ended >= len(self.script))
             ended, killed, killed_at = people.ended, engine.pid, monotonic()
             engine.kill()
+            newest = self.store.position()
             engine.start()
             say(f"engine {killed} was killed with SIGKILL when {count(ended, 'run')} had ended", "red")
             self._until(engine.ready)
-            crash = Crash(ended, monotonic() - killed_at, engine.behind or 0)
-            behind = count(crash.behind, "change")
-            say(f"engine {engine.pid} is ready {span(crash.seconds)} later, with {behind} to read again", "green")
+            again = self.store.changes(engine.position or BEGINNING, limit=_MOST_READ_AGAIN).changes
+            behind = sum(change.position <= newest for change in again)
+            crash = Crash(ended, monotonic() - killed_at, behind)
+            read = count(behind, "change")
+            say(f"engine {engine.pid} is ready {span(crash.seconds)} later, with {read} to read again", "green")
             self._until(lambda: people.ended == len(self.script))
             engine.stop()
         except EngineError as error:

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Final, Self
 
 from dataflows.settings import PREFIX
+from store.protocol import Position
 
 _START_SECONDS: Final = 60.0
 _END_SECONDS: Final = 30.0
@@ -30,11 +31,11 @@ class EngineError(Exception):
 
 
 class Engine:
-    """An engine with these settings, and none of the user's own. `behind` is how many changes it had to read first."""
+    """An engine with these settings, and none of the user's own. `position` is where it began to read changes."""
 
     def __init__(self, log: Path, settings: Mapping[str, str]) -> None:
         self.log = log
-        self.behind: int | None = None
+        self.position: Position | None = None
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         self._environment |= {PREFIX + name.upper(): value for name, value in settings.items()}
         self._process: subprocess.Popen[bytes] | None = None
@@ -65,7 +66,7 @@ class Engine:
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for who started it, who then ends it
             )
-        self.behind = None
+        self.position = None
         self._give_up_at = monotonic() + _START_SECONDS
 
     def ready(self) -> bool:
@@ -77,14 +78,14 @@ class Engine:
         status = None if self._process is None else self._process.poll()
         if status is not None:
             raise EngineError(f"the engine ended by itself, {_how(status)}")
-        if self.behind is None:
+        if self.position is None:
             with self.log.open("rb") as log:
                 log.seek(self._read_from)
                 started = [line for line in log if b'"engine_started"' in line and line.endswith(b"\n")]
-            self.behind = json.loads(started[0])["behind"] if started else None
-        if self.behind is None and monotonic() > self._give_up_at:
+            self.position = json.loads(started[0])["position"] if started else None
+        if self.position is None and monotonic() > self._give_up_at:
             raise EngineError(f"the engine isn't ready after {_START_SECONDS:g} s")
-        return self.behind is not None
+        return self.position is not None
 
     def kill(self) -> None:
         """End it with SIGKILL, if it hasn't ended."""
