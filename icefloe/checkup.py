@@ -27,7 +27,8 @@ from store.sqlite.file import reserve_of
 Verdict: TypeAlias = Literal["fine", "doubtful", "wrong"]
 
 LIVE: Final = frozenset(RunStatus) - FINAL_RUN
-_PAGE: Final = 100
+_PAGE: Final = 1000
+_LOADED_AT_ONCE: Final = 100
 _MOST_TOLD: Final = 10
 _UNREAD: Final = 1000
 
@@ -168,13 +169,14 @@ def check_runs(store: Store, catalogue: Catalogue | None, *, alive: bool) -> Ite
 
 
 def _live_runs(store: Store) -> Iterator[tuple[str, WorkflowRun | None]]:
-    """Every run that isn't done; None for one that can't be read."""
+    """Every run that isn't done, of all tenants; None for one that can't be read."""
     cursor = None
     while True:
-        page = store.find(RunQuery(statuses=LIVE, limit=_PAGE, cursor=cursor))
-        ids = [one.id for one in page.runs]
-        loaded = store.load(ids)
-        yield from ((id_, loaded.get(id_)) for id_ in ids)
+        page = store.find(RunQuery(tenant=None, statuses=LIVE, limit=_PAGE, cursor=cursor))
+        for start in range(0, len(page.runs), _LOADED_AT_ONCE):
+            ids = [one.id for one in page.runs[start : start + _LOADED_AT_ONCE]]
+            loaded = store.load(ids)
+            yield from ((id_, loaded.get(id_)) for id_ in ids)
         cursor = page.cursor
         if cursor is None:
             return

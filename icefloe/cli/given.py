@@ -106,7 +106,7 @@ def _midnight(day: str) -> float:
 
 
 def find_run(store: Store, name: str) -> WorkflowRun:
-    """The run of an id, or of the beginning of one if no other begins so.
+    """The run of an id, whoever's it is, or of the beginning of one if no other begins so.
 
     Raises:
         CommandError: there is none, or there are several.
@@ -135,7 +135,7 @@ def _ids_beginning(store: Store, prefix: str) -> list[str]:
     found: list[str] = []
     cursor: str | None = None
     while True:
-        page = store.find(RunQuery(limit=_PAGE, cursor=cursor))
+        page = store.find(RunQuery(tenant=None, limit=_PAGE, cursor=cursor))
         found += (run.id for run in page.runs if run.id.startswith(prefix))
         cursor = page.cursor
         if cursor is None or len(found) > _CANDIDATES_SHOWN:

@@ -125,7 +125,7 @@ def find(connection: sqlite3.Connection, query: RunQuery) -> Page:
 
 
 def _select(connection: sqlite3.Connection, parameters: dict[str, Any], limit: int) -> list[tuple[Any, ...]]:
-    conditions = " AND ".join(text for name, text in _CONDITIONS.items() if parameters[name] is not None)
+    conditions = " AND ".join(text for name, text in _CONDITIONS.items() if parameters[name] is not None) or "true"
     select = f"SELECT created_at, number, {SUMMARY} FROM runs WHERE {conditions}"  # noqa: S608 - of fixed parts
     return connection.execute(
         select + " ORDER BY created_at DESC, number DESC LIMIT :limit", {**parameters, "limit": limit}

@@ -10,7 +10,7 @@ from blocks.catalogue import Catalogue, CatalogueError
 from dataflows.lease import kind_of
 from store.protocol import BEGINNING, Store
 from store.sqlite.file import Database
-from tests.icefloe.cli.desk import Desk
+from tests.icefloe.cli.desk import APPROVAL, INPUTS, Desk
 
 
 @pytest.fixture
@@ -128,6 +128,13 @@ def test_a_run_that_is_overdue_is_wrong_only_beside_a_living_engine(used: Desk) 
 def test_a_block_type_that_live_runs_need_and_nobody_has_is_wrong(used: Desk) -> None:
     change(used, "UPDATE workflows SET document = replace(document, '\"NOOP\"', '\"JIRA_ISSUE\"')")
     assert ("runs", "1 run still needs block type JIRA_ISSUE, which is not installed") in findings(used, "wrong")
+
+
+def test_runs_of_all_tenants_are_looked_at(used: Desk) -> None:
+    used.save({**APPROVAL, "tenant": "acme"})
+    used("run", "change-owner", "--inputs", INPUTS, "--id", "theirs", "--tenant", "acme", "--as", "ada")
+    assert ("runs", "2 runs not done yet, none of them stuck") in findings(used, "fine")
+    assert ("engines", "1 run could go on, but no engine is running") in findings(used, "wrong")
 
 
 def test_a_run_that_cannot_be_read_is_wrong(used: Desk) -> None:

@@ -12,7 +12,7 @@ from dataflows.lease import kind_of
 from icefloe.cli import following
 from icefloe.cli.following import NO_ENGINE
 from store.protocol import BEGINNING, NewRun
-from tests.icefloe.cli.desk import INPUTS, Desk
+from tests.icefloe.cli.desk import APPROVAL, INPUTS, Desk
 
 ALONE = f"{NO_ENGINE}\n"
 QUICK: dict[str, Any] = {
@@ -353,6 +353,12 @@ def test_a_run_is_found_by_the_beginning_of_its_id(saved: Desk) -> None:
         == "error: there is no run '202': an id may be shortened to 4 characters, not to fewer\n"
     )
     assert saved("show", "2027").err == "error: there is no run '2027': `icefloe runs` lists what there is\n"
+
+
+def test_a_run_of_another_tenant_is_found_by_the_beginning_of_its_id_too(saved: Desk) -> None:
+    saved.save({**APPROVAL, "tenant": "acme"})
+    saved("run", "change-owner", "--inputs", INPUTS, "--id", "2026-autumn", "--tenant", "acme", "--as", "ada")
+    assert saved("show", "2026-au").out.splitlines()[1] == "  run        2026-autumn"
 
 
 def test_watching_a_run_that_has_ended_ends_at_once(desk: Desk) -> None:
