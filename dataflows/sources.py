@@ -14,7 +14,7 @@ from bytewax.inputs import DynamicSource, StatelessSourcePartition
 from dataflows import metrics
 from dataflows.calls import Work
 from dataflows.shell import News, Shell
-from store.protocol import StoreError, StoreGone
+from store.protocol import HistoryLost, StoreError, StoreGone
 
 PAGE = 250
 DUE_AT_ONCE = 500
@@ -91,37 +91,73 @@ class _Polled(StatelessSourcePartition[T]):
 
 
 class Changes(_Polled[Keyed]):
-    """The store's change feed: what others wrote, and the echo of what this process wrote itself."""
+    """What others wrote, as a feed tells it, and the echo of what this process wrote itself."""
 
     doing = "read changes"
     _next_look = 0.0
-    _more = True  # the last page was full: there is more to read
+    _more = True  # there is more to read at once
 
     def poll(self) -> list[Keyed]:
         """What there is now."""
         shell = self._shell
         if shell.stopping:
             raise StopIteration
-        others: list[Keyed] = []
+        others: list[str] = []
         now = monotonic()
         if self._more or now >= self._next_look:
             self._next_look = now + shell.pace()
-            others = self._others()
-        return [(run.id, News(run)) for run in shell.echoes()] + others  # a read that failed has lost no echo
+            others = self.others()
+            if others:
+                shell.heard()
+        # A read that failed has lost no echo.
+        return [(run.id, News(run)) for run in shell.echoes()] + [(run_id, News(None)) for run_id in others]
 
-    def _others(self) -> list[Keyed]:
+    def others(self) -> list[str]:
+        """The runs that others changed and this engine looks after, each once.
+
+        Raises:
+            StoreError: the store is away.
+        """
+        raise NotImplementedError
+
+
+class StoreFeed(Changes):
+    """The store's own feed of changes."""
+
+    def others(self) -> list[str]:
+        """Those of the next page, if anybody may have written."""
         shell = self._shell
         if not self._more and not shell.store.changed():
             return []
         self._more = True  # should the read fail: `changed` has said it already
-        page = shell.store.changes(shell.position, limit=PAGE, excluding=shell.lease.owner)
+        try:
+            page = shell.store.changes(shell.position, limit=PAGE, excluding=shell.lease.owner)
+        except HistoryLost as error:
+            self._begin_anew(error)
+            return []
         self._more = len(page.changes) == PAGE
         shell.position = page.position
         metrics.CHANGES_READ.inc(len(page.changes))
         runs = dict.fromkeys(change.id for change in page.changes if change.entity == "run")
-        if runs:
-            shell.heard()
-        return [(run_id, News(None)) for run_id in runs if shell.lease.shares(run_id)]
+        return [run_id for run_id in runs if shell.lease.shares(run_id)]
+
+    def _begin_anew(self, error: HistoryLost) -> None:
+        """Look at every run that has something to do, and go on from now."""
+        shell = self._shell
+        now = shell.store.position()
+        look_at_all(shell, str(error))
+        shell.position = now
+
+
+def look_at_all(shell: Shell, why: str) -> None:
+    """Changes are lost to a feed: wake every run that has something to do, whatever happened to it.
+
+    Raises:
+        StoreError: the store is away.
+    """
+    woken = shell.store.wake_active()
+    metrics.HISTORY_LOST.inc()
+    log.warning("history_lost", error=why, woken=woken)
 
 
 class WakeUps(_Polled[Keyed]):

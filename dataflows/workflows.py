@@ -20,14 +20,14 @@ from dataflows.orchestrate import Orchestrator, is_call
 from dataflows.process import open_shell
 from dataflows.shell import Shell
 from dataflows.sink import StoreSink
-from dataflows.sources import Changes, Completions, Source, WakeUps
+from dataflows.sources import Completions, Source, StoreFeed, WakeUps
 
 
 def workflows(shell: Shell) -> Dataflow:
     """The dataflow of one engine process."""
     flow = Dataflow("workflows")
 
-    changes = op.input("changes", flow, Source(shell, Changes))
+    changes = op.input("changes", flow, Source(shell, StoreFeed))
     wake_ups = op.input("wake-ups", flow, Source(shell, WakeUps))
     completions = op.input("completions", flow, Source(shell, Completions))
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from dataflows import metrics
 from dataflows import sources as module
 from dataflows.calls import Finished
 from dataflows.shell import News
-from dataflows.sources import Changes, Completions, Source, WakeUps
+from dataflows.sources import Completions, Source, StoreFeed, WakeUps
 from engine.run import WorkflowRun
 from engine.transitions import RunCancelled, RunPaused, TaskReleased, TaskSuspended
 from store.protocol import StoreUnavailable
@@ -58,7 +59,7 @@ def ids(batch: Iterable[tuple[str, Any]]) -> list[str]:
 
 
 def test_what_others_wrote_is_news_once(rig: Rig, moment: Moment) -> None:
-    changes = source(rig, Changes)
+    changes = source(rig, StoreFeed)
     rig.start("r", "a")
     rig.start("s", "a")
     rig.do("r", RunPaused())
@@ -69,7 +70,7 @@ def test_what_others_wrote_is_news_once(rig: Rig, moment: Moment) -> None:
 
 
 def test_what_this_engine_wrote_is_news_with_the_run_at_hand_and_not_read_again(rig: Rig, moment: Moment) -> None:
-    changes = source(rig, Changes)
+    changes = source(rig, StoreFeed)
     rig.start("r", "a")
     polled(changes, moment)
     rig.claim("r", "a")
@@ -86,25 +87,40 @@ def test_the_runs_that_another_engine_looks_after_are_passed_over(
     monkeypatch.setattr(rig.shell.lease, "shares", lambda run_id: run_id == "mine")
     rig.start("mine", "a")
     rig.start("its", "a")
-    assert ids(polled(source(rig, Changes), moment)) == ["mine"]
+    assert ids(polled(source(rig, StoreFeed), moment)) == ["mine"]
     assert rig.shell.position == rig.people.position()
 
 
 def test_the_feed_is_read_page_by_page_without_a_pause(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAGE", 4)
-    changes = source(rig, Changes)
+    changes = source(rig, StoreFeed)
     for number in range(5):  # two changes each: a workflow and a run
         rig.start(f"r{number}", "a")
     assert [ids(changes.next_batch()) for _ in range(3)] == [["r0", "r1"], ["r2", "r3"], ["r4"]]
 
 
 def test_the_feed_is_looked_at_no_more_often_than_the_pace_allows(rig: Rig, moment: Moment) -> None:
-    changes = source(rig, Changes)
+    changes = source(rig, StoreFeed)
     polled(changes, moment)
     rig.start("r", "a")
     moment.now += rig.shell.pace() / 2
     assert changes.next_batch() == []
     assert ids(polled(changes, moment)) == ["r"]
+
+
+def test_a_feed_that_has_lost_its_history_makes_every_run_with_something_to_do_be_looked_at(
+    rig: Rig, moment: Moment
+) -> None:
+    changes, wake_ups = source(rig, StoreFeed), source(rig, WakeUps)
+    polled(changes, moment)
+    rig.start("r", "a")
+    before = metrics.HISTORY_LOST._value.get()
+    rig.shell.position = "of another store"
+    assert polled(changes, moment) == []
+    assert metrics.HISTORY_LOST._value.get() == before + 1
+    assert ids(polled(wake_ups, moment)) == ["r"]
+    rig.start("s", "a")
+    assert ids(polled(changes, moment)) == ["s"]
 
 
 # Wake-ups.
@@ -226,7 +242,7 @@ def test_calls_that_take_too_long_are_ended_in_passing(rig: Rig, monkeypatch: py
 # A store that is away.
 
 
-@pytest.mark.parametrize("kind", [Changes, WakeUps])
+@pytest.mark.parametrize("kind", [StoreFeed, WakeUps])
 def test_a_store_that_is_away_is_left_alone_for_a_moment(
     rig: Rig, moment: Moment, monkeypatch: pytest.MonkeyPatch, kind: Any
 ) -> None:
@@ -253,7 +269,7 @@ def test_a_store_that_is_away_is_left_alone_for_a_moment(
 def test_what_others_wrote_is_news_although_the_first_read_of_it_fails(
     rig: Rig, moment: Moment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changes = source(rig, Changes)
+    changes = source(rig, StoreFeed)
     polled(changes, moment)
     rig.start("r", "a")
     with monkeypatch.context() as trouble:
@@ -265,7 +281,7 @@ def test_what_others_wrote_is_news_although_the_first_read_of_it_fails(
 # The end.
 
 
-@pytest.mark.parametrize("kind", [Changes, WakeUps])
+@pytest.mark.parametrize("kind", [StoreFeed, WakeUps])
 def test_an_engine_that_stops_reads_nothing_more(rig: Rig, kind: Any) -> None:
     rig.start("r", "a")
     rig.shell.stop()
@@ -302,13 +318,13 @@ def test_when_the_grace_period_is_over_what_is_in_flight_is_given_back(tmp_path:
 
 def idle_source(rig: Rig) -> Any:
     """The source of a process's second worker."""
-    shared = Source(rig.shell, Changes)
+    shared = Source(rig.shell, StoreFeed)
     shared.build("step", 0, 2)
     return shared.build("step", 1, 2)
 
 
 def test_in_each_process_the_first_worker_s_source_does_the_work(rig: Rig, moment: Moment) -> None:
-    shared = Source(rig.shell, Changes)
+    shared = Source(rig.shell, StoreFeed)
     first, second = shared.build("step", 0, 2), shared.build("step", 1, 2)
     rig.start("r", "a")
     moment.now += 1

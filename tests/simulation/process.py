@@ -17,7 +17,7 @@ from dataflows.calls import Call, Finished
 from dataflows.orchestrate import Orchestrator
 from dataflows.settings import EngineSettings
 from dataflows.shell import News, Recordable, Shell, Stopped
-from dataflows.sources import Changes, Completions, WakeUps
+from dataflows.sources import Changes, Completions, StoreFeed, WakeUps
 from store.protocol import Store, StoreError
 from tests.simulation.blocks import CATALOGUE, DURATION, DURATIONS
 from tests.simulation.checks import CAPACITY, LEASE
@@ -62,7 +62,7 @@ class Process:
         shell.calls.finished = cast("Any", _Queue(self))
         shell.calls._workers = {type_: _Worker(self, shell.calls._prepare, shell.calls._done) for type_ in CATALOGUE}
         self._branches = [branch(shell, type_) for type_ in CATALOGUE]
-        changes = Changes(shell) if simulation.topic is None else _Topic(self)
+        changes = StoreFeed(shell) if simulation.topic is None else _Topic(self)
         self._sources = (changes, WakeUps(shell))
         self._completions = Completions(shell)
 
@@ -306,6 +306,6 @@ class _Topic(Changes):
         super().__init__(process.shell)
         self._process = process
 
-    def _others(self) -> list[tuple[str, News]]:
+    def others(self) -> list[str]:
         heard, self._process.heard = self._process.heard, []
-        return [(run_id, News(None)) for run_id in heard]
+        return heard
