@@ -3,7 +3,7 @@
 #     docker build -t icefloe:0.1.0 .
 #     docker run --rm icefloe:0.1.0 engine      ICEFLOE_STORE, ICEFLOE_EVENTS … say where (docs/settings.md)
 #
-# The default store, an SQLite file, lies in /data: mount a volume there to keep it.
+# What it writes if nothing else is said, an SQLite store and an outbox of mails, lies in /data: mount a volume there.
 
 FROM python:3.12.12-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
@@ -26,9 +26,8 @@ FROM python:3.12.12-slim-bookworm
 COPY --from=build /opt/icefloe /opt/icefloe
 RUN install --directory --owner=10001 --group=10001 /data
 
-# HOME is where a read-only container has its tmpfs.
 ENV PATH=/opt/icefloe/bin:$PATH \
-    HOME=/tmp \
+    HOME=/data \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     ICEFLOE_HEALTH_HOST=0.0.0.0 \

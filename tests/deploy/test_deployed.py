@@ -82,7 +82,7 @@ def test_a_service_has_no_rights_and_nothing_to_write_to_but_its_memory(name: st
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert service["tmpfs"] == ["/tmp"]  # noqa: S108 - the container's
+    assert service["tmpfs"] == ["/tmp", "/data:mode=1777"]  # noqa: S108 - the container's
     assert service.keys().isdisjoint({"volumes", "ports", "privileged", "user", "cap_add"})
 
 
