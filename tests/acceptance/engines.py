@@ -24,12 +24,24 @@ def until(condition: Callable[[], object], what: str, within: float = PATIENCE) 
         time.sleep(0.02)
 
 
-class Engine:
-    """A running engine. All of it is addressed by its process id."""
+def python(*arguments: str) -> list[str]:
+    """The command line by which this Python runs something."""
+    return [sys.executable, *arguments]
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+
+def environment_of(settings: Mapping[str, object]) -> dict[str, str]:
+    """An environment with these settings of ours, and no others."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ICEFLOE_")}
+    return inherited | {f"ICEFLOE_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+class Engine:
+    """A running engine, or relay. All of it is addressed by its process id."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path, started: str) -> None:
         self._process = process
         self._log = log
+        self._started = started
 
     @property
     def pid(self) -> int:
@@ -53,8 +65,8 @@ class Engine:
         return [event for event in found if name in (None, event["event"])]
 
     def await_start(self) -> None:
-        until(lambda: self.events("engine_started") or not self.is_running, "the engine has started")
-        assert self.events("engine_started"), self.words()  # a block may have ended it since
+        until(lambda: self.events(self._started) or not self.is_running, "it has started")
+        assert self.events(self._started), self.words()  # a block may have ended it since
 
     def words(self) -> str:
         """The end of its log."""
@@ -87,18 +99,25 @@ class Engine:
 
 @contextmanager
 def running(
-    command: Sequence[str], environment: Mapping[str, str], log: Path, *, await_start: bool = True
+    command: Sequence[str],
+    settings: Mapping[str, object],
+    log: Path,
+    *,
+    started: str = "engine_started",
+    await_start: bool = True,
 ) -> Iterator[Engine]:
-    """An engine process that Python runs by this command line, killed at the end if it still runs."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ICEFLOE_")}
+    """An engine process that Python runs by this command line, killed at the end if it still runs.
+
+    `started` is the event that it logs when it has.
+    """
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            [sys.executable, *command], env={**inherited, **environment}, cwd=ROOT, stdout=output, stderr=output
+            python(*command), env=environment_of(settings), cwd=ROOT, stdout=output, stderr=output
         ) as process,
     ):
         try:
-            engine = Engine(process, log)
+            engine = Engine(process, log, started)
             if await_start:
                 engine.await_start()
             yield engine

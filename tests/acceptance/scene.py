@@ -15,6 +15,7 @@ from store.open import open_store
 from store.protocol import BEGINNING, Change, NewRun, Proposal, Recorded
 from tests.acceptance.engines import PATIENCE, Engine, running, until
 from tests.acceptance.ledger_blocks import Effect, gate_of, read
+from tests.acceptance.surroundings import Surroundings
 from tests.engine.invariants import violations
 
 RESULTS = frozenset({"TaskSucceeded", "TaskFailed", "TaskSkipped", "TaskTimedOut"})
@@ -37,10 +38,11 @@ def chain(*names: str, type_: str = "NOOP", **fields: Any) -> list[dict[str, Any
 class Scene:
     """One store and all that happens on it. Engines get short leases, unless a test says otherwise."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, surroundings: Surroundings) -> None:
         self.folder = folder
-        self.file = folder / "icefloe.db"
-        self.url = f"sqlite:///{self.file}"
+        self.file = folder / "icefloe.db"  # if it is that kind of store
+        self.surroundings = surroundings
+        self.url = surroundings.store
         self.store = open_store(self.url)
         self._logs = count(1)
         self._signals = count(1)
@@ -50,10 +52,10 @@ class Scene:
 
         It has the blocks for tests, unless `command` is what Python should run instead.
         """
-        given = {"store": self.url, "ledger": self.folder, "lease": 2, "drain": 10, **settings}
-        environment = {f"ICEFLOE_{name.upper()}": str(value) for name, value in given.items()}
+        there = {"store": self.url, "events": self.surroundings.events, **self.surroundings.settings}
+        given = {**there, "ledger": self.folder, "lease": 2, "drain": 10, **settings}
         log = self.folder / f"engine-{next(self._logs)}.log"
-        return running(command or WITH_TEST_BLOCKS, environment, log, await_start=await_start)
+        return running(command or WITH_TEST_BLOCKS, given, log, await_start=await_start)
 
     # What people do.
 

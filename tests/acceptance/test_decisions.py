@@ -14,7 +14,7 @@ from engine.statuses import RunStatus, TaskStatus
 from tests.acceptance.engines import ROOT, until
 from tests.acceptance.scene import Scene, task
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.everywhere]
 
 PROCESSES, THREADS = 4, 16
 

@@ -9,7 +9,7 @@ from engine.statuses import RunStatus
 from tests.acceptance.engines import until
 from tests.acceptance.scene import Scene, task
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.everywhere]
 
 STOPS = 8
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.acceptance.scene import Scene, task
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.everywhere]
 
 
 def test_a_wait_is_not_early_and_ends_once(scene: Scene) -> None:

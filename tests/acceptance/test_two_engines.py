@@ -6,7 +6,7 @@ from engine.statuses import RunStatus
 from tests.acceptance.engines import until
 from tests.acceptance.scene import Scene, chain, task
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.everywhere]
 
 
 def test_two_engines_share_the_work_and_one_goes_on_with_that_of_the_other(scene: Scene) -> None:

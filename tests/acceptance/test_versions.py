@@ -10,7 +10,7 @@ from engine.statuses import TaskStatus
 from tests.acceptance.engines import until
 from tests.acceptance.scene import Scene, chain, task
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.everywhere]
 
 TASKS: Final = ("a", "b", "c")
 EDITS: Final[dict[str, list[dict[str, Any]]]] = {

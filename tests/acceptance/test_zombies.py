@@ -6,7 +6,7 @@ from engine.statuses import RunStatus
 from tests.acceptance.engines import until
 from tests.acceptance.scene import Scene, task
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.everywhere]
 
 
 def test_the_late_result_of_an_engine_that_was_thought_dead_is_refused(scene: Scene) -> None:
