@@ -73,6 +73,11 @@ class Slots:
                     runs.append(run_id)
         return runs
 
+    def waiting(self) -> int:
+        """How many runs wait for their turn, counted once for each block type."""
+        with self._lock:
+            return sum(len(runs) for tenants in self._waiting.values() for runs in tenants.values())
+
     def overflowed(self) -> bool:
         """Whether runs were turned away and there is room again; said once."""
         with self._lock:

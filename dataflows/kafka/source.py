@@ -28,7 +28,7 @@ class Committed(StatefulSourcePartition[T, None]):
 
     def next_batch(self) -> list[T]:
         """What the reader has, after everything of the epochs before was written."""
-        if self._epoch_over:
+        if self._epoch_over and self.may_commit():
             self._epoch_over = False
             if self._all_over:
                 self._consumer.close()
@@ -40,6 +40,10 @@ class Committed(StatefulSourcePartition[T, None]):
             except StopIteration:
                 self._stopped = True
         return []
+
+    def may_commit(self) -> bool:
+        """Whether all is written that came of what was handed out; if not, this is asked again in the next turn."""
+        return True
 
     def next_awake(self) -> datetime | None:
         """When the reader wants to be asked again."""

@@ -31,6 +31,7 @@ SHORTENED: Final = "icefloe-shortened"
 
 DOING: Final = "dead letters"
 ERROR_CHARS: Final = 1000
+CLOSING_SECONDS: Final = 1.0
 _OURS: Final = frozenset((REASON, ERROR, ORIGIN, AT, SHORTENED))
 _RETRY_SECONDS: Final = (0.05, 0.25, 1.0, 5.0)
 
@@ -83,10 +84,10 @@ class Outbox:
             return not self._pending
 
     def close(self) -> None:
-        """Stop trying: the messages of what hasn't been sent will be read again."""
+        """Stop trying: the messages of what hasn't been sent will be read again. Idempotent."""
         self._closing.set()
         self._queue.put(None)
-        self._thread.join()
+        self._thread.join(CLOSING_SECONDS)
 
     def _work(self) -> None:
         while (letters := self._queue.get()) is not None and self._sent(letters):
