@@ -17,7 +17,8 @@ from bytewax.run import cli_main
 
 from blocks.catalogue import Catalogue
 from dataflows import health, metrics
-from dataflows.settings import EngineSettings, SettingsError
+from dataflows.kafka.connection import Kafka
+from dataflows.settings import EngineSettings
 from dataflows.shell import Shell
 from dataflows.vitals import Vitals
 from store.open import open_store
@@ -41,17 +42,17 @@ def open_shell(
         SettingsError: a setting can't be used.
         CatalogueError: an installed block can't be used.
         StoreError: the store can't be used.
+        KafkaUnavailable: no broker answers.
+        KafkaError: the broker, or what it has, can't be used.
     """
     settings = settings or EngineSettings.load()
-    if settings.events != "store":
-        raise SettingsError(
-            f"ICEFLOE_EVENTS is {settings.events!r}, but this version reads only the events of the store's own feed: "
-            "leave it out, or set it to 'store'"
-        )
+    kafka = None if settings.events == "store" else Kafka(settings)
     vitals = Vitals()
     health.serve(settings, vitals)  # before the store: to open it may take a while
     catalogue = catalogue or Catalogue.load()
-    shell = Shell(open_store(settings.store), catalogue, settings, vitals)
+    if kafka is not None:
+        kafka.check([kafka.changes, kafka.dead_letters, *kafka.triggers])
+    shell = Shell(open_store(settings.store), catalogue, settings, vitals, kafka)
     for type_ in catalogue:
         metrics.CALLS.labels(type_).set_function(partial(shell.slots.taken, type_))
     shell.give_up = _ender(shell, tell or _note)
@@ -64,6 +65,7 @@ def open_shell(
         "engine_started",
         owner=shell.lease.owner,
         store=settings.place,
+        events=settings.events,
         position=shell.position,
         blocks=len(catalogue),
     )

@@ -16,6 +16,7 @@ import structlog
 from blocks.catalogue import Catalogue
 from dataflows import metrics
 from dataflows.calls import Call, Calls
+from dataflows.kafka.connection import Kafka
 from dataflows.lease import Lease
 from dataflows.quarantine import DEATHS, Quarantine
 from dataflows.settings import EngineSettings
@@ -51,12 +52,18 @@ class News(NamedTuple):
 
 
 class Shell:
-    """One engine process."""
+    """One engine process. `kafka` is where it hears of changes; None if that is the store."""
 
     def __init__(
-        self, store: Store, catalogue: Catalogue, settings: EngineSettings, vitals: Vitals | None = None
+        self,
+        store: Store,
+        catalogue: Catalogue,
+        settings: EngineSettings,
+        vitals: Vitals | None = None,
+        kafka: Kafka | None = None,
     ) -> None:
         self.store = store
+        self.kafka = kafka
         self.catalogue = catalogue
         self.settings = settings
         self.calls = Calls(catalogue, settings)

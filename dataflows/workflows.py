@@ -12,22 +12,24 @@ store comes back as a change, and that is all that drives it.
 Run it with `icefloe engine`, or with `python -m bytewax.run dataflows.workflows`.
 """
 
+import bytewax.inputs
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
 from dataflows.branches import branch, by_type
+from dataflows.kafka.changes import kafka_changes
 from dataflows.orchestrate import Orchestrator, is_call
 from dataflows.process import open_shell
 from dataflows.shell import Shell
 from dataflows.sink import StoreSink
-from dataflows.sources import Completions, Source, StoreFeed, WakeUps
+from dataflows.sources import Completions, Keyed, Source, StoreFeed, WakeUps
 
 
 def workflows(shell: Shell) -> Dataflow:
     """The dataflow of one engine process."""
     flow = Dataflow("workflows")
 
-    changes = op.input("changes", flow, Source(shell, StoreFeed))
+    changes = op.input("changes", flow, changes_of(shell))
     wake_ups = op.input("wake-ups", flow, Source(shell, WakeUps))
     completions = op.input("completions", flow, Source(shell, Completions))
 
@@ -43,6 +45,11 @@ def workflows(shell: Shell) -> Dataflow:
     transitions = op.merge("transitions", decided.falses, *results)
     op.output("store", transitions, StoreSink(shell))
     return flow
+
+
+def changes_of(shell: Shell) -> bytewax.inputs.Source[Keyed]:
+    """Where an engine hears of changes."""
+    return Source(shell, StoreFeed) if shell.kafka is None else kafka_changes(shell, shell.kafka)
 
 
 def __getattr__(name: str) -> Dataflow:

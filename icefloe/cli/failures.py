@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from blocks.catalogue import CatalogueError
+from dataflows.kafka.errors import KafkaError, KafkaUnavailable
 from dataflows.settings import SettingsError
 from dataflows.shell import Stopped
 from engine.faults import Fault, Invalid
@@ -18,6 +19,14 @@ from store.protocol import StoreError, StoreUnavailable
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 UNREAD = 141  # 128 + SIGPIPE, which ends other tools when nobody reads their output any more
+
+_SENTENCES = (  # errors that say it all: code, and what the sentence is about
+    (StoreUnavailable, "STORE_UNAVAILABLE", "store"),
+    (StoreError, "STORE", "store"),
+    (KafkaUnavailable, "KAFKA_UNAVAILABLE", "events"),
+    (KafkaError, "KAFKA", "events"),
+    (SettingsError, "SETTINGS", "settings"),
+)
 
 
 class CommandError(Exception):
@@ -62,11 +71,9 @@ def _worded(error: BaseException) -> CommandError | None:
         case Stopped():
             sentence = f"the engine ended before the store was back, and its calls will be made again: {error}"
             worded = CommandError("STORE_UNAVAILABLE", sentence)
-        case StoreError():
-            code = "STORE_UNAVAILABLE" if isinstance(error, StoreUnavailable) else "STORE"
-            worded = CommandError(code, f"store: {error}")
-        case SettingsError():
-            worded = CommandError("SETTINGS", f"settings: {error}")
+        case StoreError() | KafkaUnavailable() | KafkaError() | SettingsError():
+            code, place = next(said for kind, *said in _SENTENCES if isinstance(error, kind))
+            worded = CommandError(code, f"{place}: {error}")
         case CatalogueError():
             worded = CommandError("BLOCKS", f"installed blocks: {'; '.join(error.faults)}")
         case Invalid(faults=(fault,)):
