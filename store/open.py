@@ -1,4 +1,4 @@
-"""Opening a store by its URL: `sqlite:///relative/path` or `sqlite:////absolute/path`."""
+"""Opening a store by its URL: a SQLite file, or a database of a MongoDB replica set."""
 
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -6,7 +6,8 @@ from urllib.parse import unquote, urlsplit
 from store.protocol import Store, StoreError
 from store.sqlite import SqliteStore
 
-_FORMS = "sqlite:///relative/path or sqlite:////absolute/path"
+_FILES = "sqlite:///relative/path or sqlite:////absolute/path"
+_FORMS = "sqlite:///relative/path, sqlite:////absolute/path or mongodb://host/database?replicaSet=rs0"
 
 
 def open_store(url: str, *, create: bool = True) -> Store:
@@ -23,10 +24,12 @@ def open_store(url: str, *, create: bool = True) -> Store:
         case "sqlite":
             path = unquote(parts.path.removeprefix("/"))
             if parts.netloc or not path or "\0" in path or parts.query or parts.fragment:
-                raise StoreError(f"{url!r} doesn't name a file; use {_FORMS}")
+                raise StoreError(f"{url!r} doesn't name a file; use {_FILES}")
             return SqliteStore(Path(path), create=create)
         case "mongodb" | "mongodb+srv":
-            raise StoreError(f"the MongoDB store is not in this version of Icefloe; use {_FORMS}")
+            from store.mongo import MongoStore  # noqa: PLC0415 - who doesn't use it needn't wait for its driver
+
+            return MongoStore(url, create=create)
         case "" if not parts.netloc:
             raise StoreError(f"{url!r} is not the URL of a store; use {_FORMS}")
         case _:

@@ -117,7 +117,7 @@ class MongoServer:
 
     @contextmanager
     def failing(self, command: str, **how: Any) -> Iterator[None]:
-        """Let a command fail; `how`: `mode` ({"times": 1}), `errorCode`, `closeConnection`, `writeConcernError` and others."""
+        """Let a command fail once (or as `mode` says) with `errorCode`, `closeConnection`, `writeConcernError`, ..."""
         mode = how.pop("mode", {"times": 1})
         with self.client() as client:
             data = {"failCommands": [command], **how}

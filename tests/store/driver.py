@@ -147,7 +147,7 @@ def check(store: Store) -> None:
                 told.setdefault(change.id, []).append(change.entry)
         position = page.position
         page = store.changes(position, limit=7)
-    assert page.position == store.position()
+    assert page.position <= store.position()
     for id_, run in store.load(told).items():
         journal = store.journal(id_)
         assert journal == told[id_]

@@ -1,0 +1,115 @@
+"""One write of the store on MongoDB: what happened to runs, collected as one update of each run's document.
+
+Playing ──keep──► an update for each run ──write──► one bulk of them, each only if its run is still as it was read
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from bson import ObjectId
+from pymongo import UpdateOne
+from pymongo.collection import Collection as MongoCollection
+
+from engine.run import JournalEntry, WorkflowRun
+from engine.statuses import RunStatus
+from engine.transitions import Error, RunFailed
+from store.mongo.cache import Place
+from store.mongo.connection import Document
+from store.mongo.documents import events, history, last, state, task_fields
+from store.playing import Playing, Stored, Told, Unreadable
+from store.protocol import Follow
+from store.texts import dumps
+
+
+class Update:
+    """What is to become of one run's document. `was_due` is its `wake_at` as it was read."""
+
+    __slots__ = ("events", "fields", "journal", "place", "stamp", "was_due")
+
+    def __init__(self, place: Place, was_due: float | None) -> None:
+        self.place = place
+        self.was_due = was_due
+        self.stamp = place.stamp
+        self.fields: Document = {}
+        self.journal: list[list[Any]] = []
+        self.events: list[str] = []
+
+    def request(self, writer: str | None) -> UpdateOne:
+        """The update. One that only moves `wake_at` is no change: its run keeps its stamp, and the feed is silent."""
+        which: Document = {"_id": self.place.id, "stamp": self.place.stamp}
+        if not self.journal:
+            return UpdateOne({**which, "wake_at": self.was_due}, {"$set": self.fields})
+        self.stamp = ObjectId()
+        told = {**self.fields, "stamp": self.stamp, "last": last(writer, self.journal, self.events)}
+        return UpdateOne(which, {"$set": told, "$push": {"journal": {"$each": self.journal}}})
+
+    def is_done(self, document: Document) -> bool:
+        """Whether a document is as this update left it."""
+        if document.get("stamp") != self.stamp:
+            return False
+        return bool(self.journal) or document["wake_at"] == self.fields.get("wake_at", self.was_due)
+
+
+class Batch(Playing[Place]):
+    """The updates of one write. `at` is its time, `writer` the owner who writes."""
+
+    def __init__(self, at: float, writer: str | None, luck: Callable[[], float], follow: Follow | None = None) -> None:
+        super().__init__(at, luck, follow)
+        self._writer = writer
+        self._updates: dict[str, Update] = {}
+
+    def _update(self, place: Place, was_due: float | None) -> Update:
+        """The update of a run; whatever comes to one run in a batch goes into one."""
+        update = self._updates.get(place.id)
+        if update is None:
+            update = self._updates[place.id] = Update(place, was_due)
+        return update
+
+    def keep_change(
+        self, stored: Stored[Place], run: WorkflowRun, told: Sequence[Told], touched: Collection[str]
+    ) -> None:
+        """What changed in a run's document."""
+        journal, transitions = history(told), events(told)
+        fields = {**state(run, stored.run), **task_fields(run, touched)}
+        update = self._update(stored.place, stored.run.wake_at)  # from here on nothing can raise
+        update.fields.update(fields)
+        update.journal += journal
+        update.events += transitions
+
+    def keep_touch(self, stored: Stored[Place], run: WorkflowRun) -> None:
+        """When a run is to be looked at again."""
+        self._update(stored.place, stored.run.wake_at).fields.update(state(run, stored.run))
+
+    def keep_failure(self, run: Unreadable[Place], entry: JournalEntry | None, error: Error) -> None:
+        """Say of a run only that it is over."""
+        update = self._update(run.place, None)
+        update.fields["wake_at"] = None
+        if entry is not None:
+            told = [(entry, RunFailed(error))]
+            update.journal += history(told)
+            update.events += events(told)
+            update.fields.update(
+                status=str(RunStatus.FAILED),
+                claimed=0,
+                revision=entry.revision,
+                updated_at=self.at,
+                finished_at=self.at,
+                error=dumps(error),
+            )
+
+    def write(self, runs: MongoCollection[Document]) -> dict[str, Place | None]:
+        """Write all updates; the new places of the runs, None of those that somebody else has changed meanwhile.
+
+        Raises:
+            PyMongoError: it isn't known which of them were done.
+        """
+        updates = self._updates
+        if not updates:
+            return {}
+        done = runs.bulk_write([update.request(self._writer) for update in updates.values()], ordered=False)
+        places: dict[str, Place | None] = {id_: Place(id_, update.stamp) for id_, update in updates.items()}
+        if done.matched_count < len(updates):
+            found = runs.find({"_id": {"$in": list(updates)}}, {"stamp": 1, "wake_at": 1})
+            as_ours = {document["_id"] for document in found if updates[document["_id"]].is_done(document)}
+            places.update((id_, None) for id_ in updates if id_ not in as_ours)
+        return places

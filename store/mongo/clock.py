@@ -1,0 +1,48 @@
+"""The server's clock, without asking for it each time: what it said last, and what has passed here since.
+
+    server  ────────┬─ it is t ──────────────► time
+    here    ask ────┘         └─► heard at m            now = t + (monotonic - m)
+
+The answer was on its way for a while, so this is never ahead of the server. What has to be exact, a lease, is reckoned
+by the server itself.
+"""
+
+from collections.abc import Callable
+from datetime import UTC
+from time import monotonic
+from typing import Any, Final
+
+from pymongo.database import Database
+
+MEASURED_AGAIN_SECONDS: Final = 30.0
+_SERVERS_NOW: Final = {"$divide": [{"$toLong": "$$NOW"}, 1000]}
+
+
+class ServerClock:
+    """Unix seconds by the server; tests give a clock of their own."""
+
+    def __init__(self, database: Database[dict[str, Any]], clock: Callable[[], float] | None) -> None:
+        self._database = database
+        self._clock = clock
+        self._told = 0.0
+        self._heard = float("-inf")
+
+    def __call__(self) -> float:
+        """The time; asks nobody."""
+        return self._told + monotonic() - self._heard if self._clock is None else self._clock()
+
+    def measure(self, *, again: bool = False) -> float:
+        """The time, asked of the server if that was long ago, or `again`.
+
+        Raises:
+            PyMongoError: it doesn't answer.
+        """
+        if self._clock is None and (again or monotonic() - self._heard > MEASURED_AGAIN_SECONDS):
+            told = self._database.command("hello")["localTime"].replace(tzinfo=UTC)
+            self._told, self._heard = told.timestamp(), monotonic()
+        return self()
+
+    @property
+    def now(self) -> Any:
+        """The time for the server to reckon with, in an update or a condition."""
+        return _SERVERS_NOW if self._clock is None else self._clock()

@@ -1,0 +1,151 @@
+"""How runs stand in MongoDB's documents, and how they are read back; `store.mongo.schema` shows one."""
+
+from collections.abc import Collection, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+import orjson
+from bson import ObjectId
+
+from engine.machine import restore
+from engine.plan import Plan
+from engine.run import JournalEntry, Parent, TaskState, WorkflowRun, dump_task, load_task
+from engine.statuses import RunStatus
+from store.mongo.connection import Document
+from store.playing import Told
+from store.protocol import RunSummary
+from store.texts import canonical, dumps, entry_text, event_text, read_error, text
+
+WITHOUT_HISTORY: Final = {"journal": 0, "last": 0, "facts": 0}
+SUMMARY: Final = dict.fromkeys(
+    ("workflow", "version", "status", "requested_by", "created_at", "updated_at", "finished_at", "error"), 1
+)
+
+_FACT_BYTES: Final = 128
+_TOLD_CHARS: Final = 1024 * 1024
+
+# What changes in the life of a run, by field; what is not a number or a name is text.
+_PLAIN: Final = (
+    "revision", "generation", "paused", "cancelled", "told", "heal", "size", "updated_at", "started_at", "finished_at",
+    "deadline", "wake_at",
+)  # fmt: skip
+_TEXTS: Final = ("error", "outputs")
+
+
+def state(run: WorkflowRun, before: WorkflowRun | None = None) -> Document:
+    """The fields that say how a run stands, without its tasks; only those that are not as `before`."""
+    fields: Document = {
+        name: getattr(run, name) for name in _PLAIN if before is None or getattr(before, name) != getattr(run, name)
+    }
+    if before is None or before.status is not run.status:
+        fields["status"] = str(run.status)
+    if before is None or before.running != run.running:
+        fields["claimed"] = run.running
+    for name in _TEXTS:
+        value = getattr(run, name)
+        if before is None or getattr(before, name) is not value:
+            fields[name] = text(value)
+    return fields
+
+
+def task_fields(run: WorkflowRun, touched: Collection[str]) -> Document:
+    """The fields of some tasks, as an update sets them."""
+    return {f"tasks.{name}": dumps(dump_task(run.tasks[name])) for name in touched}
+
+
+def new_document(run: WorkflowRun, digest: bytes) -> Document:
+    """The document of a run that begins, without its history. Tasks that are as at every start are left out."""
+    fresh = TaskState(updated_at=run.created_at)
+    return {
+        "_id": run.id,
+        "tenant": run.tenant,
+        "workflow": run.workflow,
+        "version": run.plan.workflow.version,
+        "requested_by": run.requested_by,
+        "created_at": run.created_at,
+        "number": ObjectId(),
+        "digest": digest,
+        "inputs": dumps(run.inputs),
+        "labels": dumps(run.labels),
+        "parent": text(run.parent),
+        "facts": [fact(name, value) for name, value in run.inputs.items()],
+        "tasks": {name: dumps(dump_task(task)) for name, task in run.tasks.items() if task != fresh},
+        **state(run),
+    }
+
+
+def fact(name: str, value: object) -> str:
+    """What an index knows of one input: as JSON has it, so that 1, true and "1" are three values."""
+    told = canonical([name, value])
+    return told.decode() if len(told) <= _FACT_BYTES else blake2b(told, digest_size=16).hexdigest()
+
+
+def history(told: Sequence[Told]) -> list[list[Any]]:
+    """The journal of what happened: revision, time and entry of each transition."""
+    return [[entry.revision, entry.at, entry_text(entry)] for entry, _ in told]
+
+
+def events(told: Sequence[Told]) -> list[str]:
+    """The transitions of what happened, with their payloads."""
+    return [event_text(transition) for _, transition in told]
+
+
+def last(writer: str | None, journal: Sequence[list[Any]], events: Sequence[str | None]) -> Document:
+    """What a write tells the feed. Should that be too much for an event, it tells the entries alone."""
+    if sum(map(len, filter(None, events))) > _TOLD_CHARS:
+        events = [None] * len(events)
+    return {"writer": writer, "told": [[*entry, event] for entry, event in zip(journal, events, strict=True)]}
+
+
+def read_run(document: Mapping[str, Any], plan: Plan) -> WorkflowRun:
+    """The run of a document.
+
+    Raises:
+        ValueError, TypeError, KeyError: it holds something that no version of this program wrote.
+    """
+    tasks = dict.fromkeys(plan.tasks, TaskState(updated_at=document["created_at"]))
+    for name, told in document["tasks"].items():
+        if name not in tasks:
+            raise ValueError(f"{name!r} is not a task of workflow {plan.workflow.name!r}")
+        tasks[name] = load_task(orjson.loads(told))
+    parent, outputs = document["parent"], document["outputs"]
+    run = WorkflowRun(
+        id=document["_id"],
+        tenant=document["tenant"],
+        plan=plan,
+        inputs=orjson.loads(document["inputs"]),
+        labels=orjson.loads(document["labels"]),
+        requested_by=document["requested_by"],
+        parent=None if parent is None else Parent(*orjson.loads(parent)),
+        created_at=document["created_at"],
+        status=RunStatus(document["status"]),
+        outputs=None if outputs is None else orjson.loads(outputs),
+        error=read_error(document["error"]),
+        tasks=tasks,
+        ready={},
+        running=0,
+        unfinished=0,
+        timers=(),
+        **{name: document[name] for name in _PLAIN},
+    )
+    return restore(run)
+
+
+def read_summary(document: Mapping[str, Any]) -> RunSummary:
+    """The summary of a document's fields `SUMMARY`."""
+    return RunSummary(
+        id=document["_id"],
+        workflow=document["workflow"],
+        version=document["version"],
+        status=RunStatus(document["status"]),
+        requested_by=document["requested_by"],
+        created_at=document["created_at"],
+        updated_at=document["updated_at"],
+        finished_at=document["finished_at"],
+        error=read_error(document["error"]),
+    )
+
+
+def begun(entry: JournalEntry) -> list[Any]:
+    """The journal's first entry."""
+    return [entry.revision, entry.at, entry_text(entry)]

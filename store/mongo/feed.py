@@ -1,0 +1,104 @@
+"""The change feed of a store on MongoDB: events of its change stream, told as the changes of runs and workflows."""
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+import orjson
+import structlog
+
+from engine.plan import Plan
+from engine.run import present
+from store.mongo.connection import Connection, Document
+from store.mongo.documents import read_run
+from store.mongo.errors import ALL_AFFECTED
+from store.mongo.schema import Mark, read_mark
+from store.mongo.stream import Item, Stream
+from store.protocol import BEGINNING, Change, Changes, HistoryLost, Position, StoreError, StoreGone
+from store.texts import in_short, read_entry
+
+_log = structlog.get_logger(__name__)
+
+
+class Feed:
+    """What a store object reads of its feed: a stream that stays open from one page to the next."""
+
+    def __init__(self, connection: Connection, mark: Mark, plan: Callable[[str, str, int], Plan]) -> None:
+        self._connection = connection
+        self._mark = mark
+        self._plan = plan
+        self._lock = Lock()
+        self._stream: Stream | None = None
+
+    def changes(self, after: Position, limit: int, excluding: str | None) -> Changes:
+        """A page of the feed. To go on where the last one ended takes no time; elsewhere the stream is opened anew.
+
+        Raises:
+            HistoryLost: what followed is not to be had.
+            StoreGone: the store was deleted.
+            PyMongoError: as the server says.
+        """
+        with self._lock:
+            stream = self._stream
+            if stream is None or (stream.given, stream.excluding) != (after, excluding):
+                if stream is not None:
+                    stream.close()
+                self._stream = None  # should the next one not open
+                begin = self._mark.began if after == BEGINNING else after
+                stream = self._stream = Stream(self._connection, begin, excluding, self._ended)
+            items, position = stream.take(limit)
+        return Changes([self._change(item) for item in items], position)
+
+    def changed(self) -> bool:
+        """Whether there may be a change to read."""
+        stream = self._stream
+        return stream is None or stream.changed()
+
+    def _ended(self, how: str) -> StoreError:
+        """What it means that a collection is not what it was."""
+        where = self._connection.where
+        if read_mark(self._connection) != self._mark:
+            return StoreGone(f"the store at {where} was deleted while it was open ({how}): start again")
+        return HistoryLost(f"the collections of {where} were replaced while they were open ({how})")
+
+    def _change(self, item: Item) -> Change:
+        """The change of an event; one that can't be read tells at least whom it is about."""
+        position, event, part = item
+        document: Document = event.get("fullDocument") or {}
+        if event["ns"]["coll"] == "workflows":
+            name, version, at = document["name"], document["version"], document["created_at"]
+            bare = Change(position, "workflow", name, version, at, None, None, None, None)
+            return self._read(bare, lambda: _saved(bare, document))
+        told = (event.get("last") or document["last"])["told"][part]
+        bare = Change(position, "run", event["documentKey"]["_id"], told[0], told[1], None, None, None, None)
+        return self._read(bare, lambda: self._happened(bare, document, told))
+
+    def _read(self, bare: Change, read: Callable[[], Change]) -> Change:
+        try:
+            return read()
+        except ALL_AFFECTED:
+            raise
+        except Exception as error:  # noqa: BLE001 - the feed must go on
+            _log.error("change_unreadable", position=bare.position, reason=in_short(error))
+            return bare
+
+    def _happened(self, bare: Change, document: Document, told: list[Any]) -> Change:
+        revision, at, text, transition = told
+        entry = read_entry(revision, at, text)
+        begun = None
+        if document:
+            plan = self._plan(document["tenant"], document["workflow"], document["version"])
+            begun = present(read_run(document, plan))
+        event = None if transition is None else orjson.loads(transition)
+        return bare._replace(by=entry.by, transition=event, entry=entry, document=begun)
+
+    def close(self) -> None:
+        """Let the stream end."""
+        with self._lock:
+            if self._stream is not None:
+                self._stream.close()
+
+
+def _saved(bare: Change, document: Document) -> Change:
+    workflow: dict[str, Any] = orjson.loads(document["document"])
+    return bare._replace(by=workflow.get("created_by"), document=workflow)

@@ -1,0 +1,104 @@
+"""The collections of a store on MongoDB, their indexes, and the mark by which a store is told from other databases.
+
+    workflows   one document for each version of a workflow, never changed
+    runs        one document for each run, changed by compare-and-set on its `stamp`
+    owners      the starts of engines
+    bookmarks   how far readers of the feed have got
+    meta        which store this is, and of which version
+
+A run's document has as fields what lists and searches ask for. What users wrote stands in it as JSON text.
+
+    _id tenant workflow version requested_by created_at number     who it is; `number` orders those of the same time
+    status revision generation … wake_at heal claimed size         how it stands; `claimed` counts its RUNNING tasks
+    inputs labels parent outputs error digest tasks.<name>         JSON texts; of tasks that aren't as at the start
+    facts      ['["risk","high"]', …]                              the inputs, one by one, for searches
+    journal    [[revision, at, entry], …]                          everything that happened
+    stamp      another one after each change                       what a write compares
+    last       {writer, told: [[revision, at, entry, transition], …]}   what the last write did: the feed's event
+"""
+
+from contextlib import suppress
+from typing import Final, NamedTuple
+from uuid import uuid4
+
+from pymongo import ASCENDING as UP
+from pymongo import DESCENDING as DOWN
+from pymongo import IndexModel
+from pymongo.errors import DuplicateKeyError
+
+from store.mongo.connection import Connection
+from store.protocol import Position, StoreError
+
+VERSION: Final = 1
+
+_INDEXES: Final = {
+    "runs": [
+        IndexModel([("wake_at", UP)], name="due", partialFilterExpression={"wake_at": {"$gte": 0}}),
+        IndexModel([("created_at", DOWN), ("number", DOWN)], name="by_time"),
+        IndexModel([("tenant", UP), ("created_at", DOWN), ("number", DOWN)], name="by_tenant"),
+        IndexModel([("tenant", UP), ("workflow", UP), ("created_at", DOWN), ("number", DOWN)], name="by_workflow"),
+        IndexModel([("tenant", UP), ("status", UP), ("created_at", DOWN), ("number", DOWN)], name="by_status"),
+        IndexModel(
+            [("tenant", UP), ("requested_by", UP), ("created_at", DOWN), ("number", DOWN)],
+            name="by_person",
+            partialFilterExpression={"requested_by": {"$gte": ""}},
+        ),
+        IndexModel([("facts", UP), ("tenant", UP), ("created_at", DOWN), ("number", DOWN)], name="by_input"),
+    ],
+    "workflows": [IndexModel([("tenant", UP), ("name", UP), ("version", DOWN)], name="by_name", unique=True)],
+    "owners": [IndexModel([("dead", UP), ("number", UP)], name="living")],
+}
+
+
+class Mark(NamedTuple):
+    """Which store a database holds: its history's name, and where its feed begins."""
+
+    incarnation: str
+    began: Position
+
+
+def read_mark(connection: Connection) -> Mark | None:
+    """The mark of the store that is there; None if there is none.
+
+    Raises:
+        StoreError: a newer version of this program made it.
+    """
+    mark = connection.durable("meta").find_one({"_id": "store"})
+    if mark is None:
+        return None
+    if mark["schema"] > VERSION:
+        raise StoreError(
+            f"{connection.where} was written by a newer version of Icefloe (its collections have version "
+            f"{mark['schema']}, this program knows them up to {VERSION}): upgrade this program, or name another "
+            "database in ICEFLOE_STORE"
+        )
+    return Mark(mark["incarnation"], mark["began"])
+
+
+def there(connection: Connection) -> Mark:
+    """The mark of the store that must be there.
+
+    Raises:
+        StoreError: it isn't, or a newer version of this program made it.
+    """
+    mark = read_mark(connection)
+    if mark is None:
+        raise StoreError(f"there is no store at {connection.where}: start an engine first")
+    return mark
+
+
+def prepare(connection: Connection, began: Position) -> Mark:
+    """Make what a store needs, as far as it isn't there; a new one's feed begins at `began`.
+
+    Raises:
+        StoreError: a newer version of this program made it.
+    """
+    mark = read_mark(connection)
+    for name, indexes in _INDEXES.items():
+        connection.durable(name).create_indexes(indexes)
+    while mark is None:
+        new = {"schema": VERSION, "incarnation": uuid4().hex, "began": began}
+        with suppress(DuplicateKeyError):  # somebody else was faster
+            connection.durable("meta").update_one({"_id": "store"}, {"$setOnInsert": new}, upsert=True)
+        mark = read_mark(connection)
+    return mark

@@ -1,0 +1,255 @@
+"""A change stream that a thread reads ahead, so that asking whether anything is new costs nothing.
+
+    MongoDB ──change stream──► thread ──► what was read ahead ──take──► page
+                                 ▲                         (bounded: a slow reader stops the thread)
+                                 └── after any trouble, from where it was
+
+A position is the text of a resume token, which sorts by time. An event that tells of several transitions has as many
+positions: its token, and the number of the transition.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from re import compile as pattern
+from threading import Condition, Thread
+from time import monotonic
+from typing import Any, Final, NamedTuple
+
+from bson import Timestamp
+from pymongo.change_stream import ChangeStream
+from pymongo.errors import OperationFailure, PyMongoError
+
+from store.mongo.connection import Connection, Document
+from store.mongo.errors import code_of, explain
+from store.protocol import HistoryLost, Position, StoreError, StoreUnavailable
+
+AHEAD: Final = 5000
+AHEAD_CHARS: Final = 16 * 1024 * 1024
+AGAIN_SECONDS: Final = 0.5
+STUCK_SECONDS: Final = 3.0
+STEP_SECONDS: Final = 30
+"""An idle feed's position moves on in steps: each is written down, and that must not be the next thing it tells."""
+
+_AWAIT_MS: Final = 1000
+_TOKEN: Final = pattern(r"82[0-9A-F]{16,}(/[0-9]{6})?")  # 82 means a time: 8 digits of seconds and 8 of a counter
+_LOST: Final = {9, 222, 260, 280, 286, 10334, 40649, 50811}
+_ENDS: Final = ("drop", "rename", "dropDatabase", "invalidate")
+_TELLING: Final = ("runs", "workflows")
+
+
+class Item(NamedTuple):
+    """One change: the `part`th of an event."""
+
+    position: Position
+    event: Document
+    part: int
+
+
+def seconds(position: Position) -> int:
+    """The second of a position."""
+    return int(position[2:10], 16)
+
+
+def _time(position: Position) -> int:
+    return int(position[2:18], 16)
+
+
+def newest(connection: Connection) -> Position:
+    """The position of whoever knows all that has been written.
+
+    Raises:
+        PyMongoError: as the server says.
+    """
+    with connection.database.watch(max_await_time_ms=1) as stream:
+        return _token(stream)
+
+
+def _token(stream: ChangeStream[Document]) -> Position:
+    token = stream.resume_token or {}  # it has one as soon as it is open
+    return str(token["_data"])
+
+
+class Stream:
+    """The changes after a position, without those of one writer.
+
+    `ended` is asked what it means that a collection was dropped.
+
+    Raises:
+        HistoryLost: they are not to be had.
+        PyMongoError: as the server says.
+    """
+
+    def __init__(
+        self, connection: Connection, after: Position, excluding: str | None, ended: Callable[[str], StoreError]
+    ) -> None:
+        self.given = after
+        self.excluding = excluding
+        self._connection = connection
+        self._ended = ended
+        self._lock = Condition()
+        self._ahead: deque[Item] = deque()
+        self._ahead_chars = 0
+        self._reached = after
+        self._trouble: StoreError | None = None
+        self._closed = False
+        if _TOKEN.fullmatch(after) is None:
+            raise HistoryLost(f"{after!r} is no position in the feed of {connection.where}")
+        end = newest(connection)
+        if _time(after) > _time(end):
+            raise HistoryLost(f"the feed of {connection.where} ends before {after}: it is an older copy")
+        self._caught_up = _time(end) - 1  # the newest token is one tick after the last write
+        self._stream = self._open(after)
+        self._thread = Thread(target=self._read, name="changes", daemon=True)
+        self._thread.start()
+
+    def _open(self, after: Position) -> ChangeStream[Document]:
+        start: dict[str, Any] = {"resume_after": {"_data": after}}
+        if "/" in after:  # in the middle of an event, which must be told again
+            start = {"start_at_operation_time": Timestamp(seconds(after), int(after[10:18], 16))}
+        try:
+            return self._connection.database.watch(_pipeline(self.excluding), max_await_time_ms=_AWAIT_MS, **start)
+        except OperationFailure as error:
+            raise self._lost(error) or error from error
+
+    def _lost(self, error: Exception) -> HistoryLost | None:
+        if code_of(error) not in _LOST:
+            return None
+        return HistoryLost(f"{self._connection.where} has no longer what followed {self._reached}: {error}"[:500])
+
+    def changed(self) -> bool:
+        """Whether there is anything to take, be it trouble."""
+        return bool(self._ahead) or self._trouble is not None or self._steps()
+
+    def _steps(self) -> bool:
+        return seconds(self._reached) >= seconds(self.given) + STEP_SECONDS
+
+    def take(self, limit: int) -> tuple[list[Item], Position]:
+        """Some of what was read ahead, and the position after it.
+
+        It waits for nothing but what was there already when the stream was opened.
+
+        Raises:
+            StoreError: the stream is in trouble, and all that it had told before was taken.
+        """
+        with self._lock:
+            catching_up = self._catch_up(limit)
+            if self._trouble is not None and not self._ahead:
+                raise self._trouble
+            items = [self._ahead.popleft() for _ in range(min(limit, len(self._ahead)))]
+            self._ahead_chars -= sum(_chars(item) for item in items)
+            if items:
+                self.given = items[-1].position
+            elif catching_up or self._steps():
+                self.given = self._reached
+            self._lock.notify_all()
+            return items, self.given
+
+    def _catch_up(self, limit: int) -> bool:
+        """Wait until what there was at the opening has been read, or enough for a page; whether there was need to."""
+        if _time(self.given) >= self._caught_up:
+            return False
+        reached, moved = self._reached, monotonic()
+        while (
+            len(self._ahead) < limit
+            and _time(self._reached) < self._caught_up
+            and self._trouble is None
+            and monotonic() - moved < STUCK_SECONDS
+        ):
+            self._lock.wait(STUCK_SECONDS)
+            if self._reached != reached:
+                reached, moved = self._reached, monotonic()
+        return True
+
+    def _read(self) -> None:
+        stream: ChangeStream[Document] | None = self._stream
+        while not self._closed:
+            try:
+                if stream is None:
+                    stream = self._open(self._reached)
+                    self._trouble = None
+                self._hear(stream, stream.try_next())
+            except PyMongoError as error:
+                lost = self._lost(error)
+                self._tell(lost or explain(error, self._connection.where))
+                if lost:
+                    break
+            except StoreError as error:
+                self._tell(error)
+                if not isinstance(error, StoreUnavailable):
+                    break
+            else:
+                continue
+            if stream is not None:
+                with suppress(PyMongoError):
+                    stream.close()
+                stream = None
+            with self._lock:
+                self._lock.wait_for(lambda: self._closed, AGAIN_SECONDS)
+        if stream is not None:
+            with suppress(PyMongoError):
+                stream.close()
+
+    def _tell(self, trouble: StoreError) -> None:
+        with self._lock:
+            self._trouble = trouble
+            self._lock.notify_all()
+
+    def _hear(self, stream: ChangeStream[Document], event: Document | None) -> None:
+        if event is None:
+            items, reached = [], _token(stream)
+        elif event["operationType"] in _ENDS:
+            raise self._ended(event["operationType"])
+        else:
+            items = _items(event)
+            reached = items[-1].position
+        with self._lock:
+            new = [item for item in items if item.position > self._reached]
+            self._ahead += new
+            self._ahead_chars += sum(map(_chars, new))
+            self._reached = max(reached, self._reached)
+            self._lock.notify_all()
+            self._lock.wait_for(lambda: self._closed or (len(self._ahead) < AHEAD and self._ahead_chars < AHEAD_CHARS))
+
+    def close(self) -> None:
+        """Let the thread end; it does so within about a second."""
+        with self._lock:
+            self._closed = True
+            self._lock.notify_all()
+
+
+def _pipeline(excluding: str | None) -> list[Document]:
+    """What is told, and how much of it: changes, not that a run was put off; what a write told, not all it set."""
+    told: Document = {
+        "ns.coll": {"$in": _TELLING},
+        "$or": [{"operationType": "insert"}, {"updateDescription.updatedFields.last": {"$exists": True}}],
+    }
+    if excluding is not None:
+        told["fullDocument.last.writer"] = {"$ne": excluding}
+        told["updateDescription.updatedFields.last.writer"] = {"$ne": excluding}
+    ends = {"operationType": {"$in": _ENDS}, "ns.coll": {"$in": [*_TELLING, None]}}
+    shown = {
+        "operationType": 1,
+        "ns.coll": 1,
+        "documentKey": 1,
+        "fullDocument": 1,
+        "last": "$updateDescription.updatedFields.last",
+    }
+    return [{"$match": {"$or": [told, ends]}}, {"$project": shown}]
+
+
+def _items(event: Document) -> list[Item]:
+    token = event["_id"]["_data"]
+    parts = len(event["last"]["told"]) if "last" in event else 1
+    if parts == 1:
+        return [Item(token, event, 0)]
+    return [Item(f"{token}/{part:06}", event, part) for part in range(parts)]
+
+
+def _chars(item: Item) -> int:
+    """How much a change holds, about."""
+    last = item.event.get("last")
+    if last is not None:
+        return 200 + len(last["told"][item.part][3] or "")
+    document = item.event["fullDocument"]
+    return int(document.get("size") or len(document.get("document", "")))
