@@ -1,4 +1,4 @@
-"""The check-up of an installation: settings, blocks, the store and its file, engines, and every run that isn't done.
+"""The check-up of an installation: settings, blocks, store, broker, engines, relay, and every run that isn't done.
 
 Each check gives findings; one that is `wrong` comes with what to do about it. Nothing is changed.
 """
@@ -7,62 +7,50 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
 from blocks.catalogue import Catalogue, CatalogueError
 from dataflows.lease import kind_of
-from dataflows.settings import SettingsError, settings_of_blocks
+from dataflows.settings import EngineSettings, SettingsError, settings_of_blocks
 from engine.invariants import stuck
 from engine.run import WorkflowRun
 from engine.statuses import FINAL_RUN, FINAL_TASK, RunStatus
-from icefloe.cli.wording import count
+from icefloe.checkup_kafka import check_kafka, check_relay
+from icefloe.cli.wording import count, span
+from icefloe.findings import Finding, unread
 from icefloe.settings import strangers
+from store.mongo.facts import look
 from store.open import open_store
 from store.protocol import RunQuery, Store, StoreError
 from store.sqlite.file import reserve_of
-
-Verdict: TypeAlias = Literal["fine", "doubtful", "wrong"]
 
 LIVE: Final = frozenset(RunStatus) - FINAL_RUN
 _PAGE: Final = 1000
 _LOADED_AT_ONCE: Final = 100
 _MOST_TOLD: Final = 10
-_UNREAD: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check found, and what to do about it. `run` is the run that it is about, if it is about one."""
-
-    check: str
-    verdict: Verdict
-    sentence: str
-    advice: str = ""
-    run: str | None = None
-
-    def document(self) -> dict[str, Any]:
-        """The JSON form, without what is empty."""
-        return {field: value for field, value in asdict(self).items() if value}
-
-
-def check_up(url: str) -> Iterator[Finding]:
-    """All checks, of the store at a URL."""
+def check_up(settings: EngineSettings) -> Iterator[Finding]:
+    """All checks of what the settings name."""
     catalogue, findings = check_blocks()
     yield from findings
+    on_kafka = settings.events != "store"
+    if on_kafka:
+        yield from check_kafka(settings)
     try:
-        store = open_store(url, create=False)
+        store = open_store(settings.store, create=False)
     except StoreError as error:
         yield Finding("store", "wrong", str(error))
         return
     with closing(store):
         try:
-            if url.startswith("sqlite:"):
-                yield from check_file(url)
+            yield from check_server(settings.store)
             yield Finding("store", "fine", f"its changes are at {store.position()}; incarnation {store.incarnation}")
-            engines = list(check_engines(store, catalogue))
+            if on_kafka:
+                yield from check_relay(store)
+            engines = list(check_engines(store, catalogue, feed=not on_kafka))
             yield from engines
             yield from check_runs(store, catalogue, alive=bool(engines))
         except StoreError as error:
@@ -87,9 +75,19 @@ def check_blocks() -> tuple[Catalogue | None, list[Finding]]:
     return catalogue, findings
 
 
-def check_file(url: str) -> Iterator[Finding]:
+def check_server(url: str) -> Iterator[Finding]:
+    """What is under the store: a file, or a server."""
+    if url.startswith("sqlite:"):
+        yield from check_file(Path(unquote(urlsplit(url).path.removeprefix("/"))))
+        return
+    facts = look(url)
+    where = f"replica set {facts.replica_set} of {count(facts.members, 'member')}" if facts.replica_set else "sharded"
+    memory = "" if facts.oplog_hours is None else f"; its oplog reaches back {span(facts.oplog_hours * 3600)}"
+    yield Finding("mongodb", "fine", f"MongoDB {facts.version}, {where}; a majority of it takes writes{memory}")
+
+
+def check_file(path: Path) -> Iterator[Finding]:
     """Whether the file of an embedded store is sound, and its disk has room."""
-    path = Path(unquote(urlsplit(url).path.removeprefix("/")))
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
             rows = connection.execute(f"PRAGMA quick_check({_MOST_TOLD})").fetchall()
@@ -109,17 +107,16 @@ def check_file(url: str) -> Iterator[Finding]:
         yield Finding("disk", "wrong", sentence, "free some space; engines go on by themselves")
 
 
-def check_engines(store: Store, catalogue: Catalogue | None) -> Iterator[Finding]:
-    """Which engines are alive; nothing if none is."""
+def check_engines(store: Store, catalogue: Catalogue | None, *, feed: bool) -> Iterator[Finding]:
+    """Which engines are alive; nothing if none is. `feed`: they read the store's own feed."""
     now = store.now()
     for owner in store.owners():
         if owner.alive_until <= now:
             continue
         sentence = f"{owner.id} is alive, with {owner.alive_until - now:.0f} s left of its lease"
-        unread = len(store.changes(owner.position, limit=_UNREAD, excluding=owner.id).changes)
-        if unread:
-            more = " or more" if unread == _UNREAD else ""
-            sentence += f"; a moment ago it had {count(unread, 'change')}{more} of others to read"
+        behind = unread(store, owner.position, excluding=owner.id) if feed else ""
+        if behind:
+            sentence += f"; a moment ago it had {behind} of others to read"
         if catalogue is None or owner.id.startswith(kind_of(catalogue)):
             yield Finding("engines", "fine", sentence)
         else:

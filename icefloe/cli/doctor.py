@@ -2,7 +2,6 @@
 
 from rich.text import Text
 
-from icefloe.checkup import check_up
 from icefloe.cli.app import Session, command
 from icefloe.cli.failures import CommandError
 from icefloe.cli.wording import count, printable
@@ -13,8 +12,10 @@ _MARKS = {"fine": ("✓", "green"), "doubtful": ("!", "yellow"), "wrong": ("✗"
 @command("Engine")
 def doctor(session: Session) -> None:
     """Look for what could be wrong; 1 if something is."""
+    from icefloe.checkup import check_up  # noqa: PLC0415 - the drivers of all stores and brokers take their time
+
     wrong = 0
-    for finding in check_up(session.settings.store):
+    for finding in check_up(session.settings):
         wrong += finding.verdict == "wrong"
         mark, style = _MARKS[finding.verdict]
         subject = f"run {finding.run}: " if finding.run is not None else ""

@@ -1,13 +1,17 @@
 """`doctor`: what it finds in a store in which all is well, and in those in which something isn't."""
 
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 
 import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from blocks.catalogue import Catalogue, CatalogueError
 from dataflows.lease import kind_of
+from store.open import open_store
 from store.protocol import BEGINNING, Store
 from store.sqlite.file import Database
 from tests.icefloe.cli.desk import APPROVAL, INPUTS, Desk
@@ -181,3 +185,88 @@ def test_doctor_changes_nothing(used: Desk) -> None:
     before = used.load()
     used("doctor")
     assert used.load() == before
+
+
+# On Kafka and MongoDB.
+
+
+@pytest.fixture
+def on_kafka(kafka_address: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> AdminClient:
+    monkeypatch.setenv("ICEFLOE_EVENTS", f"kafka://{kafka_address}")
+    monkeypatch.setenv("ICEFLOE_TOPIC_PREFIX", topic_prefix)
+    return AdminClient({"bootstrap.servers": kafka_address})
+
+
+def make_topics(admin: AdminClient, prefix: str) -> None:
+    names = (f"{prefix}.changes", f"{prefix}.triggers", f"{prefix}.triggers.dlq")
+    for made in admin.create_topics([NewTopic(name, 3, 1) for name in names]).values():
+        made.result(30)
+
+
+def publish(address: str, topic: str, messages: int) -> None:
+    producer = Producer({"bootstrap.servers": address})
+    for _ in range(messages):
+        producer.produce(topic, b"{}")
+    assert producer.flush(30) == 0
+
+
+@pytest.mark.usefixtures("on_kafka")
+def test_topics_that_are_not_there_are_wrong(used: Desk, topic_prefix: str) -> None:
+    [sentence] = [words for check, words in findings(used, "wrong") if check == "kafka"]
+    assert f"topic {topic_prefix}.changes: it isn't there: make the topics with `icefloe topics`" in sentence
+
+
+def test_topics_are_named_with_who_reads_them(used: Desk, on_kafka: AdminClient, topic_prefix: str) -> None:
+    make_topics(on_kafka, topic_prefix)
+    groups = {
+        f"{topic_prefix}.changes": f"{topic_prefix}.engines",
+        f"{topic_prefix}.triggers": f"{topic_prefix}.triggers",
+    }
+    assert [words for check, words in findings(used, "fine") if check == "kafka"] == [
+        f"topic {topic} has 3 partitions; group {group} has 0 members, and 0 messages to read"
+        for topic, group in groups.items()
+    ]
+
+
+def test_messages_that_nobody_reads_are_wrong(
+    used: Desk, on_kafka: AdminClient, topic_prefix: str, kafka_address: str
+) -> None:
+    make_topics(on_kafka, topic_prefix)
+    publish(kafka_address, f"{topic_prefix}.triggers", 5)
+    publish(kafka_address, f"{topic_prefix}.triggers.dlq", 2)
+    [sentence] = [words for check, words in findings(used, "wrong") if check == "kafka"]
+    assert sentence.endswith("has 0 members, and 5 messages to read")
+    [sentence] = [words for check, words in findings(used, "doubtful") if check == "kafka"]
+    assert sentence == f"2 dead letters that nobody has dealt with on topic {topic_prefix}.triggers.dlq"
+
+
+def test_a_relay_that_is_not_there_or_behind_is_told(used: Desk, on_kafka: AdminClient, topic_prefix: str) -> None:
+    make_topics(on_kafka, topic_prefix)
+    assert ("relay", "no relay has published anything of this store yet") in findings(used, "wrong")
+    with closing(used.store()) as store:
+        store.bookmark("relay", store.position())
+    assert ("relay", "the relay has published all there is") in findings(used, "fine")
+    used("cancel", "run-1")
+    [(_, sentence)] = [one for one in findings(used, "doubtful") if one[0] == "relay"]
+    assert sentence == "the relay had 1 change to publish a moment ago"
+
+
+def test_kafka_options_that_cannot_be_used_are_wrong(
+    used: Desk, on_kafka: AdminClient, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_topics(on_kafka, topic_prefix)
+    monkeypatch.setenv("ICEFLOE_KAFKA_OPTIONS", '{"group.id": "mine"}')
+    assert ("kafka", "ICEFLOE_KAFKA_OPTIONS: group.id can't be set: the engine depends on it") in findings(
+        used, "wrong"
+    )
+
+
+def test_a_mongodb_is_described(desk: Desk, mongo_uri: str) -> None:
+    open_store(mongo_uri).close()
+    found = desk("doctor", "--store", mongo_uri, "--json").lines
+    [sentence] = [one["sentence"] for one in found if one["check"] == "mongodb"]
+    assert re.fullmatch(
+        r"MongoDB \d+\.\d+\.\d+\S*, replica set \S+ of \d+ members?; a majority of it takes writes(; its oplog .+)?",
+        sentence,
+    )
+    assert [one["verdict"] for one in found if one["check"] == "store"] == ["fine"]
