@@ -37,7 +37,7 @@ class Publisher:
     def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
         self._producer = self._connect()
-        self._records: Sequence[Record] | None = None  # given to the producer, and not all acknowledged
+        self._records: tuple[Record, ...] | None = None  # given to the producer, and not all acknowledged
         self._open = 0
         self._failed: tuple[int, ClientError] | None = None
 
@@ -50,6 +50,7 @@ class Publisher:
                 again is to wait for them again.
             KafkaError: the broker refuses a record; of the others some may have been sent.
         """
+        records = tuple(records)
         if records != self._records:
             self._begin(records)
         give_up = monotonic() + patience
@@ -78,7 +79,7 @@ class Publisher:
             )
         )
 
-    def _begin(self, records: Sequence[Record]) -> None:
+    def _begin(self, records: tuple[Record, ...]) -> None:
         for index, record in enumerate(records):
             if _size(record) > self._kafka.record_bytes:
                 raise RecordTooLarge(index, record.topic, self._kafka.record_bytes)
