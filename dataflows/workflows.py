@@ -1,10 +1,12 @@
 """The frozen dataflow that executes every workflow.
 
-    changes ──┐                                                              ┌─► APPROVAL ─────┐
-              ├─► load ─► orchestrate ─► claim ─► (the store says yes) ──┐   ├─► HTTP_REQUEST ─┤
-    wake-ups ─┘        (state per run id)                                ├───┼─► NOTIFICATION ─┼─► store
-                                                                         │   └─► …one branch  ─┘
-    completions ─────────────────────────────────────────────────────────┘       a block type
+    triggers ─► accept ─┬────► dead letters
+                        │
+    changes ────────────┤                                                           ┌─► APPROVAL ─────┐
+                        ├─► load ─► orchestrate ─► claim ─► (the store says yes) ─┐ ├─► HTTP_REQUEST ─┤
+    wake-ups ───────────┘        (state per run id)                               ├─┼─► NOTIFICATION ─┼─► store
+                                                                                  │ └─► …one branch  ─┘
+    completions ──────────────────────────────────────────────────────────────────┘     a block type
 
 The steps depend on the installed block types alone: no workflow, run or loop in a document adds one. Every write to the
 store comes back as a change, and that is all that drives it.
@@ -23,6 +25,9 @@ from dataflows.process import open_shell
 from dataflows.shell import Shell
 from dataflows.sink import StoreSink
 from dataflows.sources import Completions, Keyed, Source, StoreFeed, WakeUps
+from dataflows.triggers.accept import is_news
+from dataflows.triggers.outbox import DeadLetterSink
+from dataflows.triggers.source import Triggers
 
 
 def workflows(shell: Shell) -> Dataflow:
@@ -33,7 +38,12 @@ def workflows(shell: Shell) -> Dataflow:
     wake_ups = op.input("wake-ups", flow, Source(shell, WakeUps))
     completions = op.input("completions", flow, Source(shell, Completions))
 
-    news = op.merge("news", changes, wake_ups)
+    triggers = Triggers(shell, shell.kafka)
+    messages = op.input("triggers", flow, triggers.source())
+    accepted = op.branch("accepted", op.flat_map_batch("accept", messages, triggers.acceptor()), is_news)
+    op.output("dead-letters", accepted.falses, DeadLetterSink(triggers.put))
+
+    news = op.merge("news", changes, wake_ups, accepted.trues)
     runs = op.flat_map_batch("load", news, shell.load)
     moves = op.stateful_batch("orchestrate", runs, lambda _resume: Orchestrator(shell))
     decided = op.branch("calls", moves, is_call)

@@ -59,10 +59,14 @@ class DeadLetters:
         return next(self._read({partition: offset}, {partition: (offset, offset + 1)}), None)
 
     def replayed(self) -> dict[int, Replayed]:
-        """What was replayed, by partition."""
+        """What was replayed, by partition; of letters that are gone it is no longer known."""
+        bounds = self._bounds()
         with _worded(self._kafka):
             known = self._consumer.committed(self._places, timeout=PATIENCE_SECONDS)
-        return {one.partition: Replayed.read(one.offset, one.metadata or "") for one in known}
+        return {
+            one.partition: Replayed.read(one.offset, one.metadata or "").and_also((), bounds[one.partition][0])
+            for one in known
+        }
 
     def remember(self, replayed: Mapping[int, Replayed]) -> None:
         """Remember what was replayed, by partition."""

@@ -8,7 +8,7 @@ When it returns, whatever came of a batch is in the store or among the letters.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypeAlias, TypeGuard
+from typing import TypeAlias, TypeGuard
 
 import structlog
 
@@ -17,6 +17,7 @@ from dataflows.kafka.consuming import Message
 from dataflows.settings import Binding
 from dataflows.shell import News, Shell
 from dataflows.triggers.bindings import check_bound
+from dataflows.triggers.letters import Letter
 from dataflows.triggers.messages import Cancel, Send, Start, read
 from dataflows.triggers.refusals import Refusal, Refused
 from engine.outcomes import Rejected
@@ -27,13 +28,6 @@ from store.protocol import Creation, Proposal
 log = structlog.get_logger("engine")
 
 _CODES = {"workflow": "UNKNOWN_WORKFLOW", "version": "UNKNOWN_VERSION", "inputs": "BAD_INPUTS", "id": "ID_TAKEN"}
-
-
-class Letter(NamedTuple):
-    """A message that is refused, and why."""
-
-    message: Message
-    refusal: Refusal
 
 
 Accepted: TypeAlias = tuple[str, News | Letter]

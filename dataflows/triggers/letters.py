@@ -1,27 +1,17 @@
-"""Dead letters: what becomes of messages that are refused, as records, and how they get to the broker.
+"""Dead letters: messages that were refused, each with the reason, as records of `<prefix>.triggers.dlq`.
 
-    accept ─► letters ─► Outbox ─► (a thread, until the broker says yes) ─► <prefix>.triggers.dlq
-
-Runs don't wait for the broker: only the source of triggers does, which neither reads nor commits while any letter is
-unacknowledged. So none is lost, and at worst some are written twice.
+message ─► letter: the same key, body and headers, and in `icefloe-…` headers why it is here
+              └─► replay: the message again, with its origin, and so with its id
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Container
 from datetime import UTC, datetime
-from itertools import chain, repeat
-from queue import SimpleQueue
-from threading import Event, Lock, Thread
-from time import time
-from typing import Final
+from typing import Final, NamedTuple
 
-import structlog
-from bytewax.outputs import DynamicSink, StatelessSinkPartition
-
-from dataflows import metrics
-from dataflows.kafka.errors import KafkaError, KafkaUnavailable, RecordTooLarge
+from dataflows.kafka.consuming import Message
 from dataflows.kafka.publishing import Record
-from dataflows.triggers.accept import Letter
-from dataflows.triggers.messages import ORIGIN, origin
+from dataflows.triggers.messages import ORIGIN, origin, place_of
+from dataflows.triggers.refusals import Refusal
 
 REASON: Final = "icefloe-reason"
 ERROR: Final = "icefloe-error"
@@ -29,13 +19,15 @@ AT: Final = "icefloe-at"
 SHORTENED: Final = "icefloe-shortened"
 """The headers of a letter, besides its origin: the code, the sentence, the moment, and what was left out of it."""
 
-DOING: Final = "dead letters"
 ERROR_CHARS: Final = 1000
-CLOSING_SECONDS: Final = 1.0
 _OURS: Final = frozenset((REASON, ERROR, ORIGIN, AT, SHORTENED))
-_RETRY_SECONDS: Final = (0.05, 0.25, 1.0, 5.0)
 
-log = structlog.get_logger("engine")
+
+class Letter(NamedTuple):
+    """A message that is refused, and why."""
+
+    message: Message
+    refusal: Refusal
 
 
 def letter_of(letter: Letter, topic: str, at: float) -> Record:
@@ -59,78 +51,36 @@ def is_shortened(record: Record) -> bool:
     return any(name == SHORTENED for name, _ in record.headers)
 
 
-class Outbox:
-    """Letters on their way. `send` is a publisher's; `troubles` is told what keeps them from being sent."""
+class Told(NamedTuple):
+    """What a letter says in its headers; `origin` is topic, partition and offset, None if it isn't there."""
 
-    def __init__(self, send: Callable[[Sequence[Record]], None], topic: str, troubles: dict[str, str]) -> None:
-        self._send, self._topic, self._troubles = send, topic, troubles
-        self._queue: SimpleQueue[list[Letter] | None] = SimpleQueue()
-        self._pending = 0
-        self._lock = Lock()
-        self._closing = Event()
-        self._thread = Thread(target=self._work, name="dead-letters", daemon=True)
-        self._thread.start()
-
-    def put(self, letters: list[Letter]) -> None:
-        """Have these sent; returns at once."""
-        with self._lock:
-            self._pending += len(letters)
-        self._queue.put(letters)
-
-    @property
-    def empty(self) -> bool:
-        """Whether the broker has acknowledged every letter so far."""
-        with self._lock:
-            return not self._pending
-
-    def close(self) -> None:
-        """Stop trying: the messages of what hasn't been sent will be read again. Idempotent."""
-        self._closing.set()
-        self._queue.put(None)
-        self._thread.join(CLOSING_SECONDS)
-
-    def _work(self) -> None:
-        while (letters := self._queue.get()) is not None and self._sent(letters):
-            for letter in letters:
-                metrics.DEAD_LETTERS.labels(letter.refusal.code).inc()
-            with self._lock:
-                self._pending -= len(letters)
-
-    def _sent(self, letters: list[Letter]) -> bool:
-        """Send them, however often it takes; False if the outbox is closed before."""
-        records = [letter_of(letter, self._topic, time()) for letter in letters]
-        pauses = chain(_RETRY_SECONDS, repeat(_RETRY_SECONDS[-1]))
-        while not self._closing.is_set():
-            try:
-                self._send(records)
-            except (KafkaUnavailable, KafkaError) as error:
-                if isinstance(error, RecordTooLarge) and not is_shortened(records[error.index]):
-                    records[error.index] = shortened(records[error.index])
-                    continue
-                self._troubles[DOING] = f"dead letters can't be written: {error}"
-                metrics.KAFKA_UNAVAILABLE.inc()
-                log.warning("dead_letters_not_written", letters=len(letters), error=str(error))
-                self._closing.wait(next(pauses))
-            else:
-                self._troubles.pop(DOING, None)
-                return True
-        return False
+    origin: tuple[str, int, int] | None
+    reason: str
+    error: str
+    at: str
+    shortened: bool
 
 
-class DeadLetterSink(DynamicSink[tuple[str, Letter]]):
-    """Puts letters into an outbox."""
-
-    def __init__(self, put: Callable[[list[Letter]], None]) -> None:
-        self._put = put
-
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_Partition":  # noqa: ARG002
-        """Called once by each worker."""
-        return _Partition(self._put)
+def told(message: Message) -> Told:
+    """What a letter says. Anybody may have written it who can write to its topic."""
+    headers = {name: value or b"" for name, value in message.headers}
+    reason, error, at = (headers.get(name, b"").decode(errors="replace") for name in (REASON, ERROR, AT))
+    return Told(place_of(headers.get(ORIGIN)), reason, error, at, SHORTENED in headers)
 
 
-class _Partition(StatelessSinkPartition[tuple[str, Letter]]):
-    def __init__(self, put: Callable[[list[Letter]], None]) -> None:
-        self._put = put
+def replay_of(message: Message, topics: Container[str]) -> Record:
+    """The message that a letter is about, to be sent to its topic again. Its origin goes with it, and so its id.
 
-    def write_batch(self, items: list[tuple[str, Letter]]) -> None:
-        self._put([letter for _, letter in items])
+    Raises:
+        ValueError: it can't be; why.
+    """
+    letter = told(message)
+    if letter.origin is None:
+        raise ValueError("it doesn't say where the message came from")
+    if letter.shortened:
+        raise ValueError("the message was too large to be kept with it")
+    topic = letter.origin[0]
+    if topic not in topics:
+        raise ValueError(f"it came from topic {topic!r}, which isn't one of ICEFLOE_TRIGGERS")
+    kept = [(name, value or b"") for name, value in message.headers if name == ORIGIN or name not in _OURS]
+    return Record(topic, message.key, message.value, kept)

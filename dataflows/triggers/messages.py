@@ -85,10 +85,16 @@ def origin(message: Message) -> tuple[str, int, int]:
     has no id: no more than they could do with any id. A header that names another topic is not believed.
     """
     for name, value in message.headers:
-        found = _ORIGIN.fullmatch((value or b"").decode(errors="replace")) if name == ORIGIN else None
-        if found and found[1] == message.topic:
-            return found[1], int(found[2]), int(found[3])
+        found = place_of(value) if name == ORIGIN else None
+        if found is not None and found[0] == message.topic:
+            return found
     return message.topic, message.partition, message.offset
+
+
+def place_of(header: bytes | None) -> tuple[str, int, int] | None:
+    """Topic, partition and offset of an origin as a header has it; None if it is none."""
+    found = _ORIGIN.fullmatch((header or b"").decode(errors="replace"))
+    return None if found is None else (found[1], int(found[2]), int(found[3]))
 
 
 def run_id(tenant: str, *key: str | int) -> str:

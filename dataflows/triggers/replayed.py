@@ -1,4 +1,4 @@
-"""Which dead letters of a partition were sent again, as a consumer group remembers it: an offset, and a short text.
+"""Which dead letters of a partition were replayed, as a consumer group remembers it: an offset, and a short text.
 
 120 · "124-130,133"    all before 120, and these
 """
@@ -12,7 +12,7 @@ _RANGE: Final = re.compile(r"(\d+)(?:-(\d+))?(?:,|$)")
 
 
 class Replayed(NamedTuple):
-    """All letters before `until` were sent again, and those `beyond`: ranges in order, first and last."""
+    """All letters before `until` were replayed, and those `beyond`: ranges in order, first and last."""
 
     until: int = 0
     beyond: tuple[tuple[int, int], ...] = ()
@@ -27,13 +27,13 @@ class Replayed(NamedTuple):
         return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in self.beyond)
 
     def has(self, offset: int) -> bool:
-        """Whether this letter was sent again."""
+        """Whether this letter was replayed."""
         return offset < self.until or any(first <= offset <= last for first, last in self.beyond)
 
     def and_also(self, offsets: Iterable[int], earliest: int = 0) -> "Replayed":
-        """The same with these letters; those before `earliest` are gone.
+        """The same with these letters; those before `earliest` are gone, and count as replayed.
 
-        If there are too many ranges, the oldest letters that weren't sent again count as if they had been.
+        If there are too many ranges, the oldest letters that weren't replayed count as if they had been.
         """
         until = max(self.until, earliest)
         ranges: list[tuple[int, int]] = []

@@ -23,8 +23,9 @@ from dataflows.kafka.publishing import Publisher
 from dataflows.kafka.source import Committed, KafkaSource
 from dataflows.settings import Binding
 from dataflows.shell import Shell
-from dataflows.triggers.accept import Letter
-from dataflows.triggers.letters import Outbox
+from dataflows.triggers.accept import Acceptor
+from dataflows.triggers.letters import Letter
+from dataflows.triggers.outbox import Outbox
 
 DOING: Final = "read triggers"
 AT_ONCE: Final = 250
@@ -126,7 +127,7 @@ class Triggers:
     """What a process has to do with triggers; without Kafka, nothing ever comes."""
 
     def __init__(self, shell: Shell, kafka: Kafka | None) -> None:
-        self.bindings: Mapping[str, Binding] = {} if kafka is None else kafka.triggers
+        self._bindings: Mapping[str, Binding] = {} if kafka is None else kafka.triggers
         self._shell = shell
         self._kafka = kafka
         self._outbox: Outbox | None = None
@@ -134,6 +135,10 @@ class Triggers:
     def source(self) -> Source[Message]:
         """The input of the dataflow."""
         return _NoSource(self._shell) if self._kafka is None else KafkaSource(self._open)
+
+    def acceptor(self) -> Acceptor:
+        """What the dataflow does with each batch."""
+        return Acceptor(self._shell, self._bindings)
 
     def put(self, letters: list[Letter]) -> None:
         """Have letters written; there are none unless something was read."""

@@ -108,8 +108,8 @@ def _common(
     context.obj = (store, json)
 
 
-def command(panel: str) -> Callable[[Function], Function]:
-    """Make a function a command of its name; `panel` is the part of the help that lists it."""
+def command(panel: str, name: str | None = None, group: typer.Typer = app) -> Callable[[Function], Function]:
+    """Make a function a command, of its own name by default; `panel` is the part of the help that lists it."""
 
     def register(function: Function) -> Function:
         def call(context: typer.Context, *, store: StoreOption = None, json: JsonOption = False, **given: Any) -> None:
@@ -123,7 +123,7 @@ def command(panel: str) -> Callable[[Function], Function]:
         call.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]  # what typer reads
         for told in ("__name__", "__doc__", "__module__"):
             setattr(call, told, getattr(function, told))
-        app.command(rich_help_panel=panel)(call)
+        group.command(name, rich_help_panel=panel)(call)
         return function
 
     return register

@@ -10,7 +10,8 @@ import pytest
 from dataflows.kafka.consuming import Message
 from dataflows.settings import Binding
 from dataflows.shell import News
-from dataflows.triggers.accept import Acceptor, Letter, is_news
+from dataflows.triggers.accept import Acceptor, is_news
+from dataflows.triggers.letters import Letter
 from engine.statuses import RunStatus
 from store.protocol import RunQuery, StoreUnavailable
 from tests.dataflows.driver import Rig, rigged, task
