@@ -1,10 +1,13 @@
 """What a process counts, in Prometheus' terms: each metric is declared here, and served by `dataflows.health`.
 
+`python -m dataflows.metrics` prints the table of all that docs/operating.md holds.
+
 To count is one addition under a lock. Whoever counts often keeps the child of a labelled metric, as `task_ended` does,
 since to find it by its labels takes longer than that.
 """
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
 
@@ -34,7 +37,7 @@ def _counter(name: str, what: str, *labels: str, known: Sequence[str] = ()) -> C
 
 
 CALLS = Gauge("icefloe_calls_in_flight", "Calls of blocks that hold a slot of their type", ["type"], registry=REGISTRY)
-CHANGES_READ = _counter("changes_read_total", "Changes read from the feed, those of other processes")
+CHANGES_READ = _counter("changes_read_total", "Changes read from the feed or the topic of changes")
 CHANGES_SKIPPED = _counter("changes_skipped_total", "Messages on the topic of changes that were passed over", "reason")
 CLAIMS_REFUSED = _counter(
     "claims_refused_total", "Claims that the store refused, mostly because another engine was first"
@@ -45,7 +48,7 @@ HISTORY_LOST = _counter(
 )
 KAFKA_UNAVAILABLE = _counter(
     "kafka_unavailable_total",
-    "Times that the broker was away or couldn't do what was asked, each followed by another try",
+    "Times that the broker went away, or couldn't do what was asked",
 )
 OWNERS_BURIED = _counter("owners_buried_total", "Engines that this one declared dead")
 READY = Gauge("icefloe_ready", "1 if /readyz says ready, else 0", registry=REGISTRY)
@@ -57,7 +60,7 @@ RESULTS_REFUSED = _counter(
 )
 STORE_UNAVAILABLE = _counter(
     "store_unavailable_total",
-    "Times that the store was away or couldn't do what was asked, each followed by another try",
+    "Tries that failed because the store was away, or couldn't do what was asked",
 )
 TASKS = _counter("tasks_total", "Calls of blocks that ended, by what was recorded of them", "type", "outcome")
 TRIGGERS = _counter(
@@ -73,3 +76,18 @@ def task_ended(type_: str, entry: str) -> Counter:
     """What counts the calls of a block type that ended with a journal entry of this type, such as `TaskTimedOut`."""
     outcome = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", entry.removeprefix("Task")).lower()
     return TASKS.labels(type_, outcome)
+
+
+def table() -> str:
+    """Every metric of ours in Markdown."""
+    rows = ["| metric | what it is |", "| --- | --- |"]
+    for metric in (one for one in globals().values() if isinstance(one, (Counter, Gauge))):
+        [family] = metric.describe()
+        labels = ", ".join(metric._labelnames)  # noqa: SLF001 - it tells them nowhere else
+        ending = "_total" if family.type == "counter" else ""
+        rows.append(f"| `{family.name}{ending}{f'{{{labels}}}' * bool(labels)}` | {family.documentation} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table() + "\n")
