@@ -50,6 +50,11 @@ class _Environment(EnvSettingsSource):
         return from_environment(field_name), field_name, False
 
 
+def place_of(url: str) -> str:
+    """The URL of a store, without the password that it may hold."""
+    return re.sub(r"(://[^/@:]*:)[^/]*@", r"\1…@", url)
+
+
 class Binding(BaseModel):
     """What the messages of one topic may do; `trusted` if only those can write to it who may speak for others."""
 
@@ -101,7 +106,7 @@ class EngineSettings(BaseSettings):
     @property
     def place(self) -> str:
         """The store's URL, without the password that it may hold."""
-        return re.sub(r"(://[^/@:]*:)[^/]*@", r"\1…@", self.store)
+        return place_of(self.store)
 
     @classmethod
     def load(cls, **given: object) -> Self:

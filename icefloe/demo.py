@@ -6,11 +6,14 @@ triggers ─► store ◄─► engine (killed, and started again) ─► outbox
             people             store, outbox and desk ─► is all as the script has it?
 """
 
+import subprocess
+import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from shutil import rmtree
 from tempfile import mkdtemp
 from time import monotonic, sleep
@@ -21,6 +24,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from blocks.catalogue import Catalogue
+from dataflows.settings import place_of
 from engine.explain import explain
 from engine.faults import Fault, Invalid
 from engine.statuses import FINAL_RUN, RunStatus
@@ -29,15 +33,17 @@ from icefloe.cli.app import Session
 from icefloe.cli.failures import CommandError
 from icefloe.cli.terminal import Terminal
 from icefloe.cli.wording import count, span
-from icefloe.demo_engine import Engine, EngineError
+from icefloe.demo_engine import Engine, EngineError, environment
 from icefloe.demo_people import People, Trigger, read_script
 from icefloe.demo_report import Crash, document, examine, tables
 from icefloe.demo_server import DemoServer
 from store.open import open_store
-from store.protocol import BEGINNING, NewRun, RunQuery, Store
+from store.protocol import NewRun, Position, RunQuery, Store
 
 EXAMPLES: Final = Path(__file__).parents[1] / "examples"
 SECONDS: Final = 300.0
+LEASE: Final = 30.0
+LEASE_ELSEWHERE: Final = 5.0  # where nobody sees at once that the engine is dead
 _TRIGGERS_PER_SECOND: Final = 250
 _TRIGGERS_AT_ONCE: Final = 20
 _TICK_SECONDS: Final = 0.01
@@ -56,8 +62,12 @@ def demo(  # noqa: PLR0913 - the options of the command
     limit: int | None = None,
     keep: bool = False,
     seconds: float = SECONDS,
+    on: str | None = None,
+    events: str = "store",
 ) -> None:
     """Run the demo in a new directory (or in one that is empty), and show what came of it.
+
+    It plays on an SQLite store there, or `on` another one that has no runs yet.
 
     Raises:
         CommandError: it can't begin, it didn't end in `seconds`, or not everything is as it must be.
@@ -71,9 +81,25 @@ def demo(  # noqa: PLR0913 - the options of the command
             raise CommandError("NO_EXAMPLES", sentence)
     with _place(directory, keep=keep) as place, DemoServer() as desk:
         script, outbox = read_script(triggers, desk.url, limit), place / "outbox"
-        url = f"sqlite:///{quote(str(place / 'icefloe.db'))}"
-        settings = {"store": url, "outbox": str(outbox), "http_allow_private": "true", "log_level": "info"}
-        with closing(open_store(url)) as store, Engine(place / "engine.log", settings) as engine:
+        url = f"sqlite:///{quote(str(place / 'icefloe.db'))}" if on is None else on
+        settings = {
+            "store": url,
+            "events": events,
+            "lease": str(LEASE if on is None else LEASE_ELSEWHERE),
+            "outbox": str(outbox),
+            "http_allow_private": "true",
+            "log_level": "info",
+        }
+        with ExitStack() as stack:
+            store = stack.enter_context(closing(open_store(url)))
+            if store.find(RunQuery(tenant=None, limit=1)).runs:
+                raise CommandError("NOT_EMPTY", f"{place_of(url)} has runs already, and the demo begins without any")
+            relay = None
+            if events != "store":
+                settings["topic_prefix"] = f"icefloe-demo-{token_hex(4)}"
+                _make_topics(settings)
+                relay = stack.enter_context(Engine(place / "relay.log", settings, "relay"))
+            engine = stack.enter_context(Engine(place / "engine.log", settings))
             saved = _save(store, examples / "workflows")
             terminal.show(
                 Text(f"{count(len(script), 'run')} of {count(saved, 'workflow')}, and one engine", "bold"),
@@ -84,7 +110,7 @@ def demo(  # noqa: PLR0913 - the options of the command
             )
             with _Display(terminal, len(script), outbox) as display:
                 people = People(store, script)
-                crash = _Performance(store, engine, people, script, display, seconds).perform()
+                crash = _Performance(store, engine, people, script, display, seconds, relay).perform()
         with closing(open_store(url, create=False)) as store:  # a fresh look at what is in the file
             report = examine(store, script, desk.ledger, outbox)
         report.problems += people.unexpected
@@ -99,9 +125,26 @@ def demo(  # noqa: PLR0913 - the options of the command
             raise CommandError("DEMO_FAILED", sentence)
         terminal.show(Text("Every run ended as it had to, with every result and effect there, once.", "bold green"))
         if keep or directory is not None:
-            terminal.show("Look into it:", f"  icefloe runs --store {url}", f"  icefloe show demo-0002 --store {url}")
+            named = place_of(url)
+            terminal.show(
+                "Look into it:", f"  icefloe runs --store {named}", f"  icefloe show demo-0002 --store {named}"
+            )
         else:
             terminal.show("Next: `icefloe demo --keep`, to look into the runs; or a workflow of your own.")
+
+
+def _make_topics(settings: Mapping[str, str]) -> None:
+    """Make topics for this demo alone, by the command that makes those of everybody.
+
+    Raises:
+        CommandError: it says why it can't.
+    """
+    made = subprocess.run(
+        [sys.executable, "-m", "icefloe", "topics"],
+        env=environment(settings), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if made.returncode != 0:
+        raise CommandError("TOPICS", made.stderr.strip().removeprefix("error: "))
 
 
 @contextmanager
@@ -145,6 +188,7 @@ class _Performance:
     script: Sequence[Trigger]
     display: "_Display"
     seconds: float
+    relay: Engine | None = None
     submitted: int = 0
     began: float | None = None
 
@@ -157,8 +201,10 @@ class _Performance:
         """
         engine, people, say = self.engine, self.people, self.display.say
         try:
+            if self.relay is not None:
+                self.relay.start()
             engine.start()
-            self._until(engine.ready)
+            self._until(self._ready)
             say(f"engine {engine.pid} is ready", "green")
             self.began = monotonic()
             self._until(lambda: 2 * people.ended >= len(self.script))
@@ -167,26 +213,42 @@ class _Performance:
             newest = self.store.position()
             engine.start()
             say(f"engine {killed} was killed with SIGKILL when {count(ended, 'run')} had ended", "red")
-            self._until(engine.ready)
-            again = self.store.changes(engine.position or BEGINNING, limit=_MOST_READ_AGAIN).changes
-            behind = sum(change.position <= newest for change in again)
-            crash = Crash(ended, monotonic() - killed_at, behind)
-            read = count(behind, "change")
-            say(f"engine {engine.pid} is ready {span(crash.seconds)} later, with {read} to read again", "green")
+            self._until(self._ready)
+            crash = Crash(ended, monotonic() - killed_at, self._read_again(newest))
+            read = "" if crash.behind is None else f", with {count(crash.behind, 'change')} to read again"
+            say(f"engine {engine.pid} is ready {span(crash.seconds)} later{read}", "green")
             self._until(lambda: people.ended == len(self.script))
             engine.stop()
+            if self.relay is not None:
+                self.relay.stop()
         except EngineError as error:
-            for line in engine.last_words():
+            for line in error.engine.last_words():
                 self.display.terminal.remark(line)
-            raise CommandError("ENGINE", f"{error}; its log is {engine.log}") from None
+            raise CommandError("ENGINE", f"{error}; its log is {error.engine.log}") from None
         return crash
+
+    def _ready(self) -> bool:
+        """Whether the engine is ready, and what it needs beside it.
+
+        Raises:
+            EngineError: one of them ended by itself, or takes too long.
+        """
+        return (self.relay is None or self.relay.ready()) and self.engine.ready()
+
+    def _read_again(self, newest: Position) -> int | None:
+        """How many of the changes up to a position the engine reads again; None if it reads them from Kafka."""
+        position = (self.engine.started or {}).get("position")
+        if position is None or self.relay is not None:
+            return None
+        page = self.store.changes(position, limit=_MOST_READ_AGAIN)
+        return sum(change.position <= newest for change in page.changes)
 
     def _until(self, done: Callable[[], bool]) -> None:
         """Let triggers come in and people decide until something has come about."""
         while not done():
             self._submit()
             more = self.people.act()
-            self.engine.ready()
+            self._ready()
             self.display.update(self.people)
             if self.began is not None and monotonic() > self.began + self.seconds:
                 raise self._late()

@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from signal import Signals
 from time import monotonic
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from dataflows.settings import PREFIX
-from store.protocol import Position
 
 _START_SECONDS: Final = 60.0
 _END_SECONDS: Final = 30.0
-_COMMAND: Final = ("-m", "icefloe", "engine")
+_KAFKA_OPTIONS: Final = f"{PREFIX}KAFKA_OPTIONS"
 # Linux ends a child with its parent if the child asks for that. It does so here, and then becomes the engine.
 _BOUND: Final = """
 import ctypes, os, sys
@@ -27,17 +26,24 @@ if os.getppid() == int(sys.argv[1]):  # else it came too late
 
 
 class EngineError(Exception):
-    """The engine didn't do what it should; the message says what. Its log says why."""
+    """An `engine` didn't do what it should; the message says what. Its log says why."""
+
+    def __init__(self, engine: "Engine", what: str) -> None:
+        super().__init__(f"the {engine.kind} {what}")
+        self.engine = engine
 
 
 class Engine:
-    """An engine with these settings, and none of the user's own. `position` is where it began to read changes."""
+    """An engine (or a `relay`) with these settings, and none of the user's own but how to speak with Kafka.
 
-    def __init__(self, log: Path, settings: Mapping[str, str]) -> None:
+    `started` is what it logged when it had: an engine's `position` is where it began to read changes.
+    """
+
+    def __init__(self, log: Path, settings: Mapping[str, str], kind: str = "engine") -> None:
         self.log = log
-        self.position: Position | None = None
-        self._environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        self._environment |= {PREFIX + name.upper(): value for name, value in settings.items()}
+        self.kind = kind
+        self.started: dict[str, Any] | None = None
+        self._environment = environment(settings)
         self._process: subprocess.Popen[bytes] | None = None
         self._read_from = 0
         self._give_up_at = 0.0
@@ -59,14 +65,14 @@ class Engine:
         with self.log.open("ab") as log:
             self._read_from = log.tell()
             self._process = subprocess.Popen(  # noqa: S603 - this project's own command
-                [sys.executable, *bound, *_COMMAND],
+                [sys.executable, *bound, "-m", "icefloe", self.kind],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for who started it, who then ends it
             )
-        self.position = None
+        self.started = None
         self._give_up_at = monotonic() + _START_SECONDS
 
     def ready(self) -> bool:
@@ -77,15 +83,16 @@ class Engine:
         """
         status = None if self._process is None else self._process.poll()
         if status is not None:
-            raise EngineError(f"the engine ended by itself, {_how(status)}")
-        if self.position is None:
+            raise EngineError(self, f"ended by itself, {_how(status)}")
+        if self.started is None:
+            event = f'"{self.kind}_started"'.encode()
             with self.log.open("rb") as log:
                 log.seek(self._read_from)
-                started = [line for line in log if b'"engine_started"' in line and line.endswith(b"\n")]
-            self.position = json.loads(started[0])["position"] if started else None
-        if self.position is None and monotonic() > self._give_up_at:
-            raise EngineError(f"the engine isn't ready after {_START_SECONDS:g} s")
-        return self.position is not None
+                started = [line for line in log if event in line and line.endswith(b"\n")]
+            self.started = json.loads(started[0]) if started else None
+        if self.started is None and monotonic() > self._give_up_at:
+            raise EngineError(self, f"isn't ready after {_START_SECONDS:g} s")
+        return self.started is not None
 
     def kill(self) -> None:
         """End it with SIGKILL, if it hasn't ended."""
@@ -104,13 +111,23 @@ class Engine:
             try:
                 status = self._process.wait(_END_SECONDS)
             except subprocess.TimeoutExpired:
-                raise EngineError(f"the engine hasn't ended {_END_SECONDS:g} s after SIGTERM") from None
+                raise EngineError(self, f"hasn't ended {_END_SECONDS:g} s after SIGTERM") from None
             if status != 0:
-                raise EngineError(f"the engine ended {_how(status)} on SIGTERM, and not with status 0")
+                raise EngineError(self, f"ended {_how(status)} on SIGTERM, and not with status 0")
 
     def last_words(self, lines: int = 12) -> list[str]:
         """The end of its log."""
         return self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that has these settings, and of the user's own only how to speak with Kafka."""
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(_KAFKA_OPTIONS) or not name.startswith(PREFIX)
+    }
+    return own | {PREFIX + name.upper(): value for name, value in settings.items()}
 
 
 def _how(status: int) -> str:

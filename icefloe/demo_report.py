@@ -33,11 +33,14 @@ _NO_RESULTS: Final = frozenset({"TaskClaimed", "TaskReleased", "TaskLost"})  # a
 
 
 class Crash(NamedTuple):
-    """How many runs had `ended` when the engine was killed; when the next one was ready, and how far `behind`."""
+    """How many runs had `ended` when the engine was killed; when the next one was ready, and how far `behind`.
+
+    That isn't known of one that reads what Kafka has kept for it.
+    """
 
     ended: int
     seconds: float
-    behind: int
+    behind: int | None
 
 
 @dataclass(slots=True)
@@ -197,7 +200,8 @@ def figures(report: Report, crash: Crash, people: People) -> Iterator[Figure]:
     yield Figure("effects", "tickets and posts", report.effects, "at the service desk")
     yield Figure("retried", "attempts retried", report.events["TaskRetried"], "the desk fails, is slow, and hangs")
     yield Figure("killed_at", "engine killed", crash.ended, f"runs had ended; ready again after {span(crash.seconds)}")
-    yield Figure("replayed", "events replayed", crash.behind, "that the new engine had to read again")
+    if crash.behind is not None:
+        yield Figure("replayed", "events replayed", crash.behind, "that the new engine had to read again")
     yield Figure("calls_lost", "calls lost", report.events["TaskLost"], "when it died; made again with the same key")
     yield Figure("lost", "results lost", report.lost, "tasks without a result", 0)
     yield Figure("twice", "recorded twice", report.twice, "tasks with two results, or calls with two", 0)

@@ -70,8 +70,25 @@ def demo(  # noqa: PLR0913 - its options
         int | None, typer.Option("--limit", min=1, help="Only so many of its triggers", show_default=False)
     ] = None,
     seconds: Annotated[float, typer.Option("--seconds", min=1, help="Give up after this time")] = 300.0,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", metavar="URL", help="Play it on this store, which must have no runs", show_default=False),
+    ] = None,
+    events: Annotated[
+        str, typer.Option("--events", metavar="URL", help="Let the engine hear of changes by this Kafka")
+    ] = "store",
 ) -> None:
     """Show what Icefloe does: a thousand runs, and an engine that is killed half-way."""
     from icefloe.demo import demo  # noqa: PLC0415 - starts engines, reads the examples: only when asked for
 
-    demo(session, directory=directory, examples=examples, triggers=triggers, limit=limit, keep=keep, seconds=seconds)
+    demo(
+        session,
+        directory=directory,
+        examples=examples,
+        triggers=triggers,
+        limit=limit,
+        keep=keep,
+        seconds=seconds,
+        on=on,
+        events=events,
+    )
