@@ -12,24 +12,29 @@ from typing import Any, Final
 
 import pytest
 
+from engine.documents import Workflow
 from engine.statuses import RunStatus
 from store.open import open_store
-from store.protocol import RunQuery
+from store.protocol import NewRun, RunQuery
 from tests.acceptance.engines import ROOT, until
 
 pytestmark = pytest.mark.acceptance
 
 TRIGGERS: Final = ROOT / "examples" / "triggers.jsonl"
 RUNS: Final = 120
+WORKFLOW: Final = {
+    "name": "w",
+    "dag": {"entrypoint": "a", "exitpoints": ["a"], "tasks": [{"name": "a", "type": "NOOP"}]},
+}
 PATIENCE: Final = 120.0  # seconds; the demo's own limit ends it before
 
 
-def command(*flags: str, **options: float | Path) -> list[str]:
+def command(*flags: str, **options: float | str | Path) -> list[str]:
     given = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     return [sys.executable, "-m", "icefloe", "demo", *flags, *given]
 
 
-def run(*flags: str, **options: float | Path) -> subprocess.CompletedProcess[str]:
+def run(*flags: str, **options: float | str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command(*flags, **options), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
@@ -68,9 +73,16 @@ def is_quick(trigger: dict[str, Any]) -> bool:
     return (trigger["workflow"], trigger["scenario"]) == ("pipeline-handoff", "usual")
 
 
-def test_nothing_is_lost_or_done_twice_when_the_engine_is_killed_half_way(tmp_path: Path) -> None:
+@pytest.mark.everywhere
+def test_nothing_is_lost_or_done_twice_when_the_engine_is_killed_half_way(
+    request: pytest.FixtureRequest, tmp_path: Path, store_kind: str, events_kind: str
+) -> None:
     place = tmp_path / "kept"
-    ended = run("--json", limit=RUNS, dir=place)
+    url = request.getfixturevalue("mongo_uri") if store_kind == "mongo" else f"sqlite:///{place}/icefloe.db"
+    elsewhere = {"on": url} if store_kind == "mongo" else {}
+    if events_kind == "kafka":
+        elsewhere["events"] = f"kafka://{request.getfixturevalue('kafka_address')}"
+    ended = run("--json", limit=RUNS, dir=place, **elsewhere)
     assert ended.returncode == 0, ended.stderr
     told = json.loads(ended.stdout)
     assert told["problems"] == []
@@ -84,10 +96,20 @@ def test_nothing_is_lost_or_done_twice_when_the_engine_is_killed_half_way(tmp_pa
         "engine_started",
         "engine_ended",
     ]
-    with closing(open_store(f"sqlite:///{place}/icefloe.db", create=False)) as store:
+    with closing(open_store(url, create=False)) as store:
         assert store.counts() == {RunStatus(status): number for status, number in told["runs"].items()}
         assert len(store.find(RunQuery(limit=2 * RUNS)).runs) == RUNS
     assert len(list((place / "outbox").glob("*.eml"))) == told["mails"]
+
+
+def test_a_store_that_has_runs_is_left_alone(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/icefloe.db"
+    with closing(open_store(url)) as store:
+        store.save_workflow(Workflow.model_validate(WORKFLOW))
+        store.create([NewRun("mine", "w", {})])
+    ended = run(on=url, dir=tmp_path / "place")
+    assert ended.returncode == 1
+    assert ended.stderr == f"error: {url} has runs already, and the demo begins without any\n"
 
 
 def test_a_run_that_ends_otherwise_than_the_script_has_it_is_told_with_status_1(tmp_path: Path) -> None:
