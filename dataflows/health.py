@@ -9,6 +9,7 @@ Nothing is asked of the store or the broker: what is told is what the process ha
 
 import socket
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -97,8 +98,7 @@ class _Answer(BaseHTTPRequestHandler):
                 self._tell(hung or "alive", well=hung is None)
             case "/readyz":
                 reasons = vitals.reasons()
-                words = "\n".join(f"{what}: {why}" for what, why in reasons.items())
-                self._tell(words or "ready", well=not reasons)
+                self._tell(_lines(reasons) or "ready", well=not reasons)
             case "/metrics":
                 self._send(HTTPStatus.OK, generate_latest(metrics.REGISTRY), CONTENT_TYPE_LATEST)
             case _:
@@ -143,6 +143,14 @@ def serve(settings: EngineSettings, vitals: Vitals) -> HealthServer | None:
         ) from error
     metrics.READY.set_function(lambda: not vitals.reasons())
     return server
+
+
+def _lines(reasons: Mapping[str, str]) -> str:
+    """A line for each reason: what it keeps from being done, and the sentence."""
+    by_reason: dict[str, list[str]] = {}
+    for what, why in reasons.items():
+        by_reason.setdefault(why, []).append(what)
+    return "\n".join(f"{', '.join(what)}: {why}" for why, what in by_reason.items())
 
 
 def _hang_up(connection: socket.socket) -> None:

@@ -56,8 +56,8 @@ def test_a_process_that_does_well_says_so(server: HealthServer) -> None:
 
 
 def test_a_process_in_trouble_is_not_ready_says_why_and_is_left_alive(server: HealthServer, vitals: Vitals) -> None:
-    vitals.troubles |= {"record": "the store is locked", "kafka": "no broker answers"}
-    assert told(server, "/readyz") == (503, "record: the store is locked\nkafka: no broker answers\n")
+    vitals.troubles |= {"record": "the store is locked", "kafka": "no broker answers", "claim": "the store is locked"}
+    assert told(server, "/readyz") == (503, "record, claim: the store is locked\nkafka: no broker answers\n")
     assert told(server, "/healthz") == (200, "alive\n")
     vitals.troubles.clear()
     assert told(server, "/readyz") == (200, "ready\n")
