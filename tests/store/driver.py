@@ -1,6 +1,7 @@
 """Plays engines and people against a store in a few words, and checks what must hold of any store at any time."""
 
 from collections.abc import Iterable, Mapping
+from time import monotonic, sleep
 from typing import Any
 
 from engine.documents import Workflow
@@ -18,9 +19,10 @@ from engine.transitions import (
     TaskSuspended,
     Transition,
 )
-from store.protocol import BEGINNING, Creation, NewRun, Proposal, Recorded, RunQuery, Store
+from store.protocol import BEGINNING, Change, Creation, NewRun, Position, Proposal, Recorded, RunQuery, Store
 
 START = 1_000_000.0
+PATIENCE = 60.0
 WOKEN = RunWoken()
 ALIVE = RunQuery(statuses=frozenset(RunStatus) - FINAL_RUN)
 
@@ -158,6 +160,17 @@ def check(store: Store) -> None:
     assert {id_ for tenant in ("default", "other") for id_ in (one.id for one in everything(store, tenant))} == set(
         told
     )
+
+
+def news(store: Store, after: Position, *, excluding: str | None = None) -> list[Change]:
+    """The changes after a position. A feed may tell them a moment after they were written."""
+    deadline = monotonic() + PATIENCE
+    page = store.changes(after, excluding=excluding)
+    while not page.changes:
+        assert monotonic() < deadline, "nothing was told"
+        sleep(0.01)
+        page = store.changes(page.position, excluding=excluding)
+    return page.changes
 
 
 def everything(store: Store, tenant: str = "default") -> list[Any]:

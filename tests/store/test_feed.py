@@ -1,11 +1,13 @@
 """The feed tells every change once, in order, to whoever asks, from wherever they were."""
 
+from time import monotonic, sleep
+
 import pytest
 
-from engine.transitions import RunCancelled, load_transition
-from store.protocol import BEGINNING, Store
+from engine.transitions import RunCancelled, RunPaused, TaskSucceeded, load_transition
+from store.protocol import BEGINNING, HistoryLost, Proposal, Store
 from tests.store.conftest import Place
-from tests.store.driver import Player, workflow
+from tests.store.driver import PATIENCE, Player, news, workflow
 
 
 @pytest.fixture
@@ -15,8 +17,10 @@ def player(engine: Player) -> Player:
 
 
 def test_an_empty_store_has_an_empty_feed(store: Store) -> None:
-    assert store.changes(BEGINNING) == ([], BEGINNING)
-    assert store.position() == BEGINNING
+    page = store.changes(BEGINNING)
+    assert page.changes == []
+    assert store.changes(page.position).changes == []
+    assert store.changes(store.position()).changes == []
 
 
 def test_the_feed_is_the_journal_with_payloads(player: Player) -> None:
@@ -52,13 +56,31 @@ def test_reading_goes_on_where_it_ended(player: Player) -> None:
         pieces += page.changes
         position = page.position
     assert pieces == whole.changes
-    assert position == whole.position == player.store.position()
+    assert position == whole.position
+    assert player.store.changes(player.store.position()).changes == []
+
+
+def test_reading_may_begin_at_any_change(player: Player) -> None:
+    player.start()
+    claim = player.dispatch("a").claim("t", "engine-1")
+    player.store.apply([Proposal("r", claim), Proposal("r", TaskSucceeded("a", "t")), Proposal("r", RunPaused())])
+    whole = player.store.changes(BEGINNING).changes
+    assert len(whole) == 5
+    for number, change in enumerate(whole, start=1):
+        assert player.store.changes(change.position).changes == whole[number:]
+
+
+def test_what_is_no_position_of_this_feed_is_lost_history(player: Player) -> None:
+    for position in ("nonsense", "9" * 99, "82FFFFFFF0000000012B0229296E04"):
+        with pytest.raises(HistoryLost):
+            player.store.changes(position)
+    assert player.store.changes(BEGINNING).changes != []
 
 
 def test_a_change_that_comes_after_the_end_was_read_is_told_next(player: Player) -> None:
     end = player.store.changes(BEGINNING).position
     player.start()
-    assert [change.id for change in player.store.changes(end).changes] == ["r"]
+    assert [change.id for change in news(player.store, end)] == ["r"]
 
 
 def test_an_owner_can_leave_out_what_it_wrote_itself(place: Place, player: Player) -> None:
@@ -69,7 +91,7 @@ def test_an_owner_can_leave_out_what_it_wrote_itself(place: Place, player: Playe
     people.do(RunCancelled(), "own")
     page = player.store.changes(before, excluding="engine-1")
     assert [(change.id, change.revision) for change in page.changes] == [("theirs", 1), ("own", 2)]
-    assert page.position == player.store.position()
+    assert player.store.changes(page.position, excluding="engine-1").changes == []
     assert len(player.store.changes(before).changes) == 3
 
 
@@ -77,22 +99,27 @@ def test_the_position_passes_over_what_was_left_out(player: Player) -> None:
     before = player.store.position()
     player.start()
     player.finish()
-    assert player.store.changes(before, excluding="engine-1") == ([], player.store.position())
+    page = player.store.changes(before, excluding="engine-1")
+    assert page.changes == []
+    assert page.position > before
+    assert player.store.changes(page.position).changes == []
 
 
 def test_an_owner_nobody_knows_leaves_nothing_out(player: Player) -> None:
     assert player.store.changes(BEGINNING, excluding="nobody") == player.store.changes(BEGINNING)
 
 
-def test_a_write_of_somebody_else_is_noticed_and_an_own_one_is_not(place: Place, player: Player) -> None:
-    other = place.open()
-    player.store.changed()
-    assert not player.store.changed()
+def test_a_write_of_somebody_else_is_noticed(place: Place, player: Player) -> None:
     player.start()
-    assert not player.store.changed()
-    Player(other).do(RunCancelled())
-    assert player.store.changed()
-    assert not player.store.changed()
+    end = player.store.changes(BEGINNING).position
+    while player.store.changed():
+        end = player.store.changes(end).position
+    Player(place.open()).do(RunCancelled())
+    deadline = monotonic() + PATIENCE
+    while not player.store.changed():
+        assert monotonic() < deadline
+        sleep(0.01)
+    assert [change.revision for change in news(player.store, end)] == [2]
 
 
 def test_a_wake_up_in_vain_is_not_told(player: Player) -> None:
@@ -100,4 +127,4 @@ def test_a_wake_up_in_vain_is_not_told(player: Player) -> None:
     before = player.store.position()
     player.store.wake_active()
     assert len(player.store.wake(10)) == 1
-    assert player.store.position() == before
+    assert player.store.changes(before).changes == []

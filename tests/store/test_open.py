@@ -28,7 +28,6 @@ def test_any_file_name_can_be_written_in_a_url(tmp_path: Path, name: str) -> Non
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("mongodb://db/icefloe", "the MongoDB store is not in this version"),
         ("postgres://olga:secret@db/x", "'postgres' is not a kind of store"),
         ("icefloe.db", "'icefloe.db' is not the URL of a store"),
         ("", "'' is not the URL of a store"),

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from engine.statuses import TaskStatus
+from engine.transitions import RunCancelled
 from store.sqlite import SqliteStore
 from store.sqlite.owners import is_gone
 from store.sqlite.rows import position
@@ -82,6 +83,28 @@ say("done")
         [change] = store.changes(position(3)).changes
         assert change.transition is not None
         assert change.transition["outputs"] == "theirs"
+
+
+def test_an_own_write_is_no_news(store: SqliteStore, path: Path) -> None:
+    other = SqliteStore(path)
+    store.changed()
+    assert not store.changed()
+    Player(store).start()
+    assert not store.changed()
+    Player(other).do(RunCancelled())
+    assert store.changed()
+    assert not store.changed()
+    other.close()
+
+
+def test_an_owner_whose_store_object_is_gone_is_dead_at_once(store: SqliteStore, path: Path) -> None:
+    other = SqliteStore(path)
+    other.register("e1", 30.0)
+    store.register("e2", 30.0)
+    assert store.bury(by_time=False) == []
+    other.close()
+    assert store.bury(by_time=False) == ["e1"]
+    assert [owner.id for owner in store.owners()] == ["e2"]
 
 
 def test_the_claims_of_a_killed_process_go_on_without_waiting_for_its_lease(store: SqliteStore, path: Path) -> None:
