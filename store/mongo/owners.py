@@ -7,7 +7,7 @@ from pymongo.errors import DuplicateKeyError
 
 from store.mongo.clock import ServerClock
 from store.mongo.connection import Connection
-from store.protocol import Owner, Position, StoreError
+from store.protocol import BEGINNING, Owner, Position, StoreError
 
 _DEAD_KEPT: Final = 100
 
@@ -35,13 +35,11 @@ def _literal(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: {"$literal": value} for name, value in fields.items()}
 
 
-def positions(connection: Connection) -> tuple[Position | None, Position | None]:
-    """The least of how far the living have read the feed, and the greatest of how far anybody has."""
+def first_to_read(connection: Connection) -> Position:
+    """Where a new owner should begin: how far the slowest of the living has read the feed, or else the last of all."""
     entered = list(connection.quick("owners").find({}, {"dead": 1, "position": 1}))
-    return (
-        min((one["position"] for one in entered if not one["dead"]), default=None),
-        max((one["position"] for one in entered), default=None),
-    )
+    living = [one["position"] for one in entered if not one["dead"]]
+    return str(min(living) if living else max((one["position"] for one in entered), default=BEGINNING))
 
 
 def prolong(connection: Connection, clock: ServerClock, owner: str, lease: float, position: Position) -> bool:

@@ -174,7 +174,13 @@ def _round(
             cache.drop(id_)
         else:
             cache.keep(Stored(place, run))
-    return {id_: answer for id_, answer in played.items() if places.get(id_, True) is not None}
+    # What needed no write was judged by what is remembered, or just read. Is it still so?
+    newest = cache.load_newest([id_ for id_ in runs if id_ not in places])
+    return {
+        id_: answer
+        for id_, answer in played.items()
+        if (places[id_] is not None if id_ in places else newest.get(id_) == runs.get(id_))
+    }
 
 
 def _play(batch: Batch, id_: str, found: Found | None, proposals: list[Proposal]) -> list[Recorded]:

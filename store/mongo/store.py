@@ -174,8 +174,7 @@ class MongoStore:
     def register(self, owner: str, lease: float) -> Position:
         """Enter an owner with a lease in seconds; the position from which it should read the feed."""
         with self._speaking():
-            least, greatest = owners.positions(self._connection)
-            position = least or greatest or newest(self._connection)
+            position = owners.first_to_read(self._connection)
             owners.enter(self._connection, self._clock, owner, lease, position)
         self._writer = owner
         return position

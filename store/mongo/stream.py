@@ -31,6 +31,7 @@ STUCK_SECONDS: Final = 3.0
 STEP_SECONDS: Final = 30
 """An idle feed's position moves on in steps: each is written down, and that must not be the next thing it tells."""
 
+_AT_FIRST_MS: Final = 20
 _AWAIT_MS: Final = 1000
 _TOKEN: Final = pattern(r"82[0-9A-F]{16,}(/[0-9]{6})?")  # 82 means a time: 8 digits of seconds and 8 of a counter
 _LOST: Final = {9, 222, 260, 280, 286, 10334, 40649, 50811}
@@ -93,22 +94,23 @@ class Stream:
         self._reached = after
         self._trouble: StoreError | None = None
         self._closed = False
+        self._was_caught_up = False
         if _TOKEN.fullmatch(after) is None:
             raise HistoryLost(f"{after!r} is no position in the feed of {connection.where}")
         end = newest(connection)
         if _time(after) > _time(end):
             raise HistoryLost(f"the feed of {connection.where} ends before {after}: it is an older copy")
         self._caught_up = _time(end) - 1  # the newest token is one tick after the last write
-        self._stream = self._open(after)
+        self._stream: ChangeStream[Document] | None = self._open(after, _AT_FIRST_MS)
         self._thread = Thread(target=self._read, name="changes", daemon=True)
         self._thread.start()
 
-    def _open(self, after: Position) -> ChangeStream[Document]:
+    def _open(self, after: Position, await_ms: int) -> ChangeStream[Document]:
         start: dict[str, Any] = {"resume_after": {"_data": after}}
         if "/" in after:  # in the middle of an event, which must be told again
             start = {"start_at_operation_time": Timestamp(seconds(after), int(after[10:18], 16))}
         try:
-            return self._connection.database.watch(_pipeline(self.excluding), max_await_time_ms=_AWAIT_MS, **start)
+            return self._connection.database.watch(_pipeline(self.excluding), max_await_time_ms=await_ms, **start)
         except OperationFailure as error:
             raise self._lost(error) or error from error
 
@@ -162,30 +164,23 @@ class Stream:
         return True
 
     def _read(self) -> None:
-        stream: ChangeStream[Document] | None = self._stream
+        """Hear until the end: what the thread does."""
         while not self._closed:
             try:
-                if stream is None:
-                    stream = self._open(self._reached)
-                    self._trouble = None
-                self._hear(stream, stream.try_next())
+                self._hear()
             except PyMongoError as error:
-                lost = self._lost(error)
-                self._tell(lost or explain(error, self._connection.where))
-                if lost:
-                    break
+                self._tell(self._lost(error) or explain(error, self._connection.where))
             except StoreError as error:
                 self._tell(error)
-                if not isinstance(error, StoreUnavailable):
-                    break
-            else:
-                continue
-            if stream is not None:
-                with suppress(PyMongoError):
-                    stream.close()
-                stream = None
+            self._close_stream()
             with self._lock:
-                self._lock.wait_for(lambda: self._closed, AGAIN_SECONDS)
+                if isinstance(self._trouble, StoreUnavailable):
+                    self._lock.wait_for(lambda: self._closed, AGAIN_SECONDS)
+                elif self._trouble is not None:
+                    break
+
+    def _close_stream(self) -> None:
+        stream, self._stream = self._stream, None
         if stream is not None:
             with suppress(PyMongoError):
                 stream.close()
@@ -195,14 +190,24 @@ class Stream:
             self._trouble = trouble
             self._lock.notify_all()
 
-    def _hear(self, stream: ChangeStream[Document], event: Document | None) -> None:
-        if event is None:
-            items, reached = [], _token(stream)
-        elif event["operationType"] in _ENDS:
-            raise self._ended(event["operationType"])
-        else:
-            items = _items(event)
-            reached = items[-1].position
+    def _hear(self) -> None:
+        """Read on, at first almost without waiting, until what is there was heard; then for as long as it goes well."""
+        stream = self._stream = self._stream or self._open(self._reached, _AWAIT_MS)
+        self._trouble = None
+        while not self._closed:
+            event = stream.try_next()
+            if event is None:
+                self._heard([], _token(stream))
+                if not self._was_caught_up and _time(self._reached) >= self._caught_up:
+                    self._was_caught_up = True
+                    return
+            elif event["operationType"] in _ENDS:
+                raise self._ended(event["operationType"])
+            else:
+                items = _items(event)
+                self._heard(items, items[-1].position)
+
+    def _heard(self, items: list[Item], reached: Position) -> None:
         with self._lock:
             new = [item for item in items if item.position > self._reached]
             self._ahead += new
