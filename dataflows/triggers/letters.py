@@ -33,7 +33,7 @@ class Letter(NamedTuple):
 def letter_of(letter: Letter, topic: str, at: float) -> Record:
     """A letter as a record: the message as it was, and in its headers why it is here. `at` is Unix time."""
     message, (code, sentence) = letter
-    moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     about = {ORIGIN: "/".join(map(str, origin(message))), REASON: code, ERROR: sentence[:ERROR_CHARS], AT: moment}
     kept = [(name, value or b"") for name, value in message.headers if name not in _OURS]
     return Record(topic, message.key, message.value, [*kept, *((name, text.encode()) for name, text in about.items())])

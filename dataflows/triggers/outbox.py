@@ -46,7 +46,6 @@ class Outbox:
             self._pending += len(letters)
         self._queue.put(letters)
 
-    @property
     def empty(self) -> bool:
         """Whether the broker has acknowledged every letter so far."""
         with self._lock:

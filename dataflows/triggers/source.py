@@ -58,7 +58,7 @@ class Reader(StatelessSourcePartition[Message]):
         now = monotonic()
         if now < self._next_look:
             return []
-        held = not self._outbox.empty or shell.slots.waiting() > WAITING_AT_MOST
+        held = not self._outbox.empty() or shell.slots.waiting() > WAITING_AT_MOST
         messages = self._consumer.poll(1 if held else AT_ONCE)
         if held:
             self._next_look = now + HELD_SECONDS
@@ -86,12 +86,12 @@ class _Written(Committed[Message]):
         self._shell, self._member, self._outbox = shell, consumer, outbox
 
     def may_commit(self) -> bool:
-        return self._outbox.empty
+        return self._outbox.empty()
 
     def next_batch(self) -> list[Message]:
         if self._shell.overtime:
             self._outbox.close()  # whoever reads the messages next writes their letters
-            self._member.close(commit=self._outbox.empty)
+            self._member.close(commit=self._outbox.empty())
             raise StopIteration
         try:
             return super().next_batch()
