@@ -22,8 +22,8 @@ class Malformed(ValueError):  # noqa: N818 - it is the message that is
     """A message that no relay wrote. Its text is a word to count it by."""
 
 
-def record_of(change: Change, topic: str, *, truncated: bool = False) -> Record:
-    """A change as a record; `truncated` without payloads."""
+def record_of(change: Change, topic: str) -> Record:
+    """A change as a record."""
     body: dict[str, Any] = {
         "entity": change.entity,
         "id": change.id,
@@ -31,15 +31,19 @@ def record_of(change: Change, topic: str, *, truncated: bool = False) -> Record:
         "at": change.at,
         "by": change.by,
         "writer": change.writer,
+        "transitions": [] if change.transition is None else [change.transition],
     }
-    if truncated:
-        body |= {"transitions": [], "truncated": True}
-    else:
-        body["transitions"] = [] if change.transition is None else [change.transition]
-        if change.document is not None:
-            body["document"] = change.document
+    if change.document is not None:
+        body["document"] = change.document
     headers = [] if change.writer is None else [(WRITER, change.writer.encode())]
     return Record(topic, change.id.encode(), orjson.dumps(body), headers)
+
+
+def truncated(record: Record) -> Record:
+    """The record of a change, without payloads."""
+    body = orjson.loads(record.value or b"{}")
+    body.pop("document", None)
+    return record._replace(value=orjson.dumps({**body, "transitions": [], "truncated": True}))
 
 
 def writer_of(message: Message) -> str | None:
