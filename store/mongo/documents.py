@@ -25,18 +25,21 @@ _FACT_BYTES: Final = 128
 _TOLD_CHARS: Final = 1024 * 1024
 
 # What changes in the life of a run, by field; what is not a number or a name is text.
+_DUE: Final = ("wake_at", "heal")  # always written: that others moved them, no stamp tells
 _PLAIN: Final = (
-    "revision", "generation", "paused", "cancelled", "told", "heal", "size", "updated_at", "started_at", "finished_at",
-    "deadline", "wake_at",
+    "revision", "generation", "paused", "cancelled", "told", "size", "updated_at", "started_at", "finished_at",
+    "deadline",
 )  # fmt: skip
 _TEXTS: Final = ("error", "outputs")
 
 
 def state(run: WorkflowRun, before: WorkflowRun | None = None) -> Document:
     """The fields that say how a run stands, without its tasks; only those that are not as `before`."""
-    fields: Document = {
-        name: getattr(run, name) for name in _PLAIN if before is None or getattr(before, name) != getattr(run, name)
-    }
+    fields: Document = {"wake_at": run.wake_at, "heal": run.heal}
+    for name in _PLAIN:
+        value = getattr(run, name)
+        if before is None or getattr(before, name) != value:
+            fields[name] = value
     if before is None or before.status is not run.status:
         fields["status"] = str(run.status)
     if before is None or before.running != run.running:
@@ -126,7 +129,7 @@ def read_run(document: Mapping[str, Any], plan: Plan) -> WorkflowRun:
         running=0,
         unfinished=0,
         timers=(),
-        **{name: document[name] for name in _PLAIN},
+        **{name: document[name] for name in (*_PLAIN, *_DUE)},
     )
     return restore(run)
 

@@ -65,12 +65,14 @@ class Feed:
         """The change of an event; one that can't be read tells at least whom it is about."""
         position, event, part = item
         document: Document = event.get("fullDocument") or {}
+        last = event.get("last") or document["last"]
         if event["ns"]["coll"] == "workflows":
             name, version, at = document["name"], document["version"], document["created_at"]
-            bare = Change(position, "workflow", name, version, at, None, None, None, None)
+            bare = Change(position, "workflow", name, version, at, None, None, None, None, last["writer"])
             return self._read(bare, lambda: _saved(bare, document))
-        told = (event.get("last") or document["last"])["told"][part]
-        bare = Change(position, "run", event["documentKey"]["_id"], told[0], told[1], None, None, None, None)
+        told = last["told"][part]
+        id_ = event["documentKey"]["_id"]
+        bare = Change(position, "run", id_, told[0], told[1], None, None, None, None, last["writer"])
         return self._read(bare, lambda: self._happened(bare, document, told))
 
     def _read(self, bare: Change, read: Callable[[], Change]) -> Change:
