@@ -14,7 +14,7 @@ import atexit
 import signal
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import FrameType
 
 import bytewax.operators as op
@@ -30,6 +30,8 @@ from dataflows.relay_shell import Relay, Shipment
 from dataflows.settings import EngineSettings, SettingsError
 from dataflows.vitals import Vitals
 from store.open import open_store
+
+_AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 
 log = structlog.get_logger("relay")
 
@@ -65,7 +67,7 @@ class _Feed(StatelessSourcePartition[Page]):
         return self._relay.read()
 
     def next_awake(self) -> datetime | None:
-        return None if self._relay is None else datetime.now(UTC) + timedelta(seconds=self._relay.pause())
+        return _AT_ONCE  # the relay itself waits, as long as it can do without news
 
 
 class Topic(DynamicSink[Shipment]):

@@ -16,6 +16,7 @@ from store.protocol import Store, StoreError, StoreGone
 
 READER: Final = "relay"
 TROUBLED_SECONDS: Final = 0.5  # how long a store or a broker is left alone that can't do what it should
+ACKNOWLEDGED_SECONDS: Final = 2.0  # the broker is away if it takes longer than that
 
 log = structlog.get_logger("relay")
 
@@ -86,7 +87,10 @@ class Relay:
                 raise StopIteration from None
             return []
         self.vitals.troubles.pop("store", None)
-        return [] if self._under_way is None else [self._under_way]
+        if self._under_way is None:
+            sleep(self._pace())
+            return []
+        return [self._under_way]
 
     def pack(self, page: Page) -> Shipment:
         """A page as records."""
@@ -105,14 +109,14 @@ class Relay:
         self._under_way = None
         self._last_news = monotonic()
 
-    def pause(self) -> float:
-        """Seconds until the feed is looked at again: the fewer, the more is going on."""
+    def _pace(self) -> float:
+        """Seconds between two looks at the feed: the fewer, the more is going on."""
         quiet = monotonic() - self._last_news
-        return 0.0 if quiet < 0.05 else 0.001 if quiet < 0.25 else 0.005 if quiet < 2 else 0.02  # noqa: PLR2004
+        return 0.001 if quiet < 0.25 else 0.005 if quiet < 2 else 0.01  # noqa: PLR2004
 
     def _published(self, records: list[Record]) -> bool:
         try:
-            self._publisher.send(records, patience=TROUBLED_SECONDS)
+            self._publisher.send(records, patience=ACKNOWLEDGED_SECONDS)
         except RecordTooLarge as error:
             short = truncated(records[error.index])
             if short == records[error.index]:
