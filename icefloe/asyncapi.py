@@ -15,6 +15,7 @@ from pydantic.json_schema import models_json_schema
 from dataflows.triggers import letters
 from dataflows.triggers.messages import ORIGIN
 from dataflows.triggers.models import CancelRun, CloudEvent, PlainStart, SignalTask, StartRun
+from engine.statuses import RunStatus, TaskStatus
 
 _DESCRIPTION: Final = """\
 Icefloe runs virtual workflows. Messages on the topic of triggers start runs, signal waiting tasks and cancel runs; \
@@ -44,6 +45,8 @@ class Change(BaseModel):
         description="What happened: objects with a `type`, such as TaskSucceeded, and its payload. Empty if the store "
         "has to be asked: history was lost, or the message would have been too large"
     )
+    status: RunStatus | None = Field(default=None, description="The run's status, if this changed it")
+    tasks: dict[str, TaskStatus] = Field(default={}, description="The statuses of the tasks that this changed")
     document: dict[str, Any] | None = Field(default=None, description="On creation: all of the run, or of the workflow")
     truncated: bool = Field(default=False, description="Whether payloads were left out since they are too large")
 

@@ -2,9 +2,9 @@
 
     key       the run's id, or the workflow's name
     headers   writer   the owner whose process wrote the change, if it is known
-    value     {"entity", "id", "revision", "at", "by", "writer", "transitions": […], "document"?}
+    value     {"entity", "id", "revision", "at", "by", "writer", "transitions": […], "status"?, "tasks"?, "document"?}
 
-A message that would be too large has no payloads, but `"truncated": true`: who needs them reads the store.
+`status` is that of the run, and `tasks` has those of its tasks, as far as the change has changed them. A message that would be too large has no payloads, but `"truncated": true`: who needs them reads the store.
 """
 
 from typing import Any, Final
@@ -33,6 +33,10 @@ def record_of(change: Change, topic: str) -> Record:
         "writer": change.writer,
         "transitions": [] if change.transition is None else [change.transition],
     }
+    if change.entry is not None:
+        body["tasks"] = change.entry.tasks
+        if change.entry.status is not None:
+            body["status"] = change.entry.status
     if change.document is not None:
         body["document"] = change.document
     headers = [] if change.writer is None else [(WRITER, change.writer.encode())]

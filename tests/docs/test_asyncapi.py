@@ -126,3 +126,5 @@ def test_changes_are_told_as_the_document_says(tmp_path: Path) -> None:
         record = record_of(change, "icefloe.changes")
         for told in (record, truncated(record)):
             schema.validate(orjson.loads(told.value or b""))
+    last = orjson.loads(record_of(changes[-1], "icefloe.changes").value or b"")
+    assert (last["status"], last["tasks"]) == ("CANCELLED", {"a": "CANCELLED"})
