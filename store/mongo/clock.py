@@ -3,8 +3,8 @@
     server  ────────┬─ it is t ──────────────► time
     here    ask ────┘         └─► heard at m            now = t + (monotonic - m)
 
-The answer was on its way for a while, so this is never ahead of the server. What has to be exact, a lease, is reckoned
-by the server itself.
+The answer was on its way for a while, so this is never ahead of the server, and of several answers the quickest is the
+best. What has to be exact, a lease, is reckoned by the server itself.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,8 @@ from typing import Any, Final
 from pymongo.database import Database
 
 MEASURED_AGAIN_SECONDS: Final = 30.0
+_LATE_SECONDS: Final = 0.5  # how late an answer may be
+_DRIFT: Final = 1e-4  # how much slower the server's clock may be than ours
 _SERVERS_NOW: Final = {"$divide": [{"$toLong": "$$NOW"}, 1000]}
 
 
@@ -38,8 +40,11 @@ class ServerClock:
             PyMongoError: it doesn't answer.
         """
         if self._clock is None and (again or monotonic() - self._heard > MEASURED_AGAIN_SECONDS):
-            told = self._database.command("hello")["localTime"].replace(tzinfo=UTC)
-            self._told, self._heard = told.timestamp(), monotonic()
+            told = self._database.command("hello")["localTime"].replace(tzinfo=UTC).timestamp()
+            heard = monotonic()
+            expected = self._told + (heard - self._heard) * (1 - _DRIFT)
+            late = told < expected < told + _LATE_SECONDS  # later still, and the clock was set back
+            self._told, self._heard = expected if late else told, heard
         return self()
 
     @property
