@@ -145,6 +145,9 @@ def test_what_compose_starts_runs_workflows_and_ends_when_it_is_asked_to(
             return len(found.stdout.splitlines()) == 2
 
         until(both_succeeded, "the run of the command and that of the message have succeeded", PATIENCE)
+        well = engine.run(["icefloe", "doctor"])
+        assert well.returncode == 0, well.stdout.decode()
+
         running = [it for it in services.containers.values() if it.name != "topics"]
         for container in running:
             container.process.send_signal(signal.SIGTERM)
