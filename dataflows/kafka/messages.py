@@ -4,7 +4,8 @@
     headers   writer   the owner whose process wrote the change, if it is known
     value     {"entity", "id", "revision", "at", "by", "writer", "transitions": […], "status"?, "tasks"?, "document"?}
 
-`status` is that of the run, and `tasks` has those of its tasks, as far as the change has changed them. A message that would be too large has no payloads, but `"truncated": true`: who needs them reads the store.
+`status` is the run's and `tasks` has those of its tasks, as far as this has changed them. A message that would be too
+large has no payloads, but `"truncated": true`: who needs them reads the store.
 """
 
 from typing import Any, Final
