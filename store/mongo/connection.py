@@ -21,6 +21,7 @@ Document: TypeAlias = dict[str, Any]
 
 FORM: Final = "mongodb://user:password@host:27017/database?replicaSet=rs0"
 TIMEOUT_SECONDS: Final = 8.0
+_PATIENCE_SECONDS: Final = 1.0
 
 _OPTIONS: Final[Mapping[str, Any]] = {
     "appName": "icefloe",
@@ -57,7 +58,7 @@ class Connection:
             why = "" if "@" in parts.netloc else f" ({error})"
             raise StoreError(
                 f"this is not the URL of a MongoDB{why}; use {FORM}, with %XX for special characters in it"
-            ) from error
+            ) from None
         self.where += f"/{self._database.name}"
         try:
             with self.speaking():
@@ -65,6 +66,12 @@ class Connection:
         except BaseException:
             self._client.close()
             raise
+
+    @property
+    def patience_ms(self) -> int:
+        """How long the server may let a question wait that it has no answer to yet."""
+        limit = self._client.options.pool_options.socket_timeout or TIMEOUT_SECONDS
+        return int(min(_PATIENCE_SECONDS, limit / 2) * 1000)
 
     @contextmanager
     def speaking(self) -> Iterator[None]:

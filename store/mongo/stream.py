@@ -32,7 +32,6 @@ STEP_SECONDS: Final = 30
 """An idle feed's position moves on in steps: each is written down, and that must not be the next thing it tells."""
 
 _AT_FIRST_MS: Final = 20
-_AWAIT_MS: Final = 1000
 _TOKEN: Final = pattern(r"82[0-9A-F]{16,}(/[0-9]{6})?")  # 82 means a time: 8 digits of seconds and 8 of a counter
 _LOST: Final = {9, 222, 260, 280, 286, 10334, 40649, 50811}
 _ENDS: Final = ("drop", "rename", "dropDatabase", "invalidate")
@@ -192,7 +191,7 @@ class Stream:
 
     def _hear(self) -> None:
         """Read on, at first almost without waiting, until what is there was heard; then for as long as it goes well."""
-        stream = self._stream = self._stream or self._open(self._reached, _AWAIT_MS)
+        stream = self._stream = self._stream or self._open(self._reached, self._connection.patience_ms)
         self._trouble = None
         while not self._closed:
             event = stream.try_next()

@@ -95,7 +95,8 @@ class MongoServer:
         deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
-                if client.admin.command("hello")["isWritablePrimary"]:
+                hello = client.admin.command("hello")
+                if hello["isWritablePrimary"] or (self._plain and hello.get("isreplicaset")):
                     return
                 if not self._plain:
                     self._initiate(client)
@@ -117,10 +118,10 @@ class MongoServer:
 
     @contextmanager
     def failing(self, command: str, **how: Any) -> Iterator[None]:
-        """Let a command fail once (or as `mode` says) with `errorCode`, `closeConnection`, `writeConcernError`, ..."""
+        """Let a store's command fail once, or as `mode` says: `errorCode`, `closeConnection` or `writeConcernError`."""
         mode = how.pop("mode", {"times": 1})
         with self.client() as client:
-            data = {"failCommands": [command], **how}
+            data = {"failCommands": [command], "appName": "icefloe", **how}
             client.admin.command("configureFailPoint", "failCommand", mode=mode, data=data)
             try:
                 yield
