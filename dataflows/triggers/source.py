@@ -101,8 +101,11 @@ class _Written(Committed[Message]):
 
 
 class _Nothing(StatelessSourcePartition[Message]):
-    def __init__(self, shell: Shell) -> None:
+    """Beside sources that are asked in each turn it must be as well: a later moment has Bytewax turn in vain."""
+
+    def __init__(self, shell: Shell, *, beside_others: bool) -> None:
         self._shell = shell
+        self._beside_others = beside_others
 
     def next_batch(self) -> list[Message]:
         if self._shell.stopping:
@@ -110,17 +113,19 @@ class _Nothing(StatelessSourcePartition[Message]):
         return []
 
     def next_awake(self) -> datetime | None:
-        return datetime.now(UTC) + timedelta(milliseconds=100)
+        return _AT_ONCE if self._beside_others else datetime.now(UTC) + timedelta(milliseconds=100)
 
 
 class _NoSource(DynamicSource[Message]):
-    """Nothing, until the engine stops."""
+    """Nothing, until the engine stops. The first worker of a process is the one with the other sources."""
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
+        self._built = False
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> _Nothing:  # noqa: ARG002 - Bytewax's
-        return _Nothing(self._shell)
+        first, self._built = not self._built, True
+        return _Nothing(self._shell, beside_others=first)
 
 
 class Triggers:
