@@ -104,16 +104,16 @@ def test_a_run_that_two_wake_is_woken_once(stores: tuple[MongoStore, MongoStore]
 
 
 @pytest.mark.parametrize("fault", AMBIGUOUS)
-@pytest.mark.parametrize("how", [{"durable": True}, {"durable": False}])
+@pytest.mark.parametrize("kind", ["durable", "quick"])
 def test_a_write_of_unknown_fate_may_be_repeated(
-    stores: tuple[MongoStore, MongoStore], mongo_server: MongoServer, fault: dict[str, Any], how: dict[str, bool]
+    stores: tuple[MongoStore, MongoStore], mongo_server: MongoServer, fault: dict[str, Any], kind: str
 ) -> None:
     player = Player(stores[0])
     player.start()
     result = TaskSucceeded("a", player.claim("a"), {"n": 1})
     with mongo_server.failing("update", **fault), pytest.raises(StoreUnavailable, match="MongoDB at 127"):
-        player.propose(result, **how)
-    again = player.propose(result, **how).outcome
+        player.propose(result, durable=kind == "durable")
+    again = player.propose(result, durable=kind == "durable").outcome
     assert isinstance(again, Duplicate if "writeConcernError" in fault else JournalEntry)
     assert [entry.type for entry in player.store.journal("r")] == ["RunCreated", "TaskClaimed", "TaskSucceeded"]
 
@@ -172,7 +172,7 @@ def test_what_was_accepted_outlives_the_server(tmp_path: Path) -> None:
 
         thread = Thread(target=people)
         thread.start()
-        for crash in range(1, 4):
+        for crash in range(1, 3):
             while len(accepted) < 20 * crash:
                 thread.join(0.01)
             server.restart()
