@@ -48,9 +48,9 @@ def until_trouble(store: MongoStore, after: Position) -> Exception:
 def test_history_that_the_server_has_no_more_is_lost_loudly(player: Player, mongo_server: MongoServer) -> None:
     player.start()
     end = player.store.changes(BEGINNING).position
-    with mongo_server.failing("aggregate", **LOST, mode={"skip": 1}):  # the first one asks for the end of the feed
-        with pytest.raises(HistoryLost, match="MongoDB at 127"):
-            player.store.changes(BEGINNING)
+    lost = mongo_server.failing("aggregate", **LOST, mode={"skip": 1})  # the first one asks for the end of the feed
+    with lost, pytest.raises(HistoryLost, match="MongoDB at 127"):
+        player.store.changes(BEGINNING)
     assert player.store.changes(end).changes == []
 
 
