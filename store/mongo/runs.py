@@ -179,8 +179,12 @@ def _round(
     return {
         id_: answer
         for id_, answer in played.items()
-        if (places[id_] is not None if id_ in places else newest.get(id_) == runs.get(id_))
+        if (places[id_] is not None if id_ in places else _place(newest.get(id_)) == _place(runs.get(id_)))
     }
+
+
+def _place(found: Found | None) -> Place | None:
+    return None if found is None else found.place
 
 
 def _play(batch: Batch, id_: str, found: Found | None, proposals: list[Proposal]) -> list[Recorded]:

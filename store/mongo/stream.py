@@ -27,7 +27,7 @@ from store.protocol import HistoryLost, Position, StoreError, StoreUnavailable
 AHEAD: Final = 5000
 AHEAD_CHARS: Final = 16 * 1024 * 1024
 AGAIN_SECONDS: Final = 0.5
-STUCK_SECONDS: Final = 3.0
+STUCK_SECONDS: Final = 15.0  # a server that has nothing to do notes the time every 10 seconds
 STEP_SECONDS: Final = 30
 """An idle feed's position moves on in steps: each is written down, and that must not be the next thing it tells."""
 
@@ -96,11 +96,16 @@ class Stream:
         self._was_caught_up = False
         if _TOKEN.fullmatch(after) is None:
             raise HistoryLost(f"{after!r} is no position in the feed of {connection.where}")
-        end = newest(connection)
-        if _time(after) > _time(end):
+        self._stream: ChangeStream[Document] | None = None
+        try:
+            end = newest(connection)
+            if _time(after) <= _time(end):
+                self._stream = self._open(after, _AT_FIRST_MS)
+        except OperationFailure as error:
+            raise self._lost(error) or error from error
+        if self._stream is None:
             raise HistoryLost(f"the feed of {connection.where} ends before {after}: it is an older copy")
         self._caught_up = _time(end) - 1  # the newest token is one tick after the last write
-        self._stream: ChangeStream[Document] | None = self._open(after, _AT_FIRST_MS)
         self._thread = Thread(target=self._read, name="changes", daemon=True)
         self._thread.start()
 
@@ -108,10 +113,7 @@ class Stream:
         start: dict[str, Any] = {"resume_after": {"_data": after}}
         if "/" in after:  # in the middle of an event, which must be told again
             start = {"start_at_operation_time": Timestamp(seconds(after), int(after[10:18], 16))}
-        try:
-            return self._connection.database.watch(_pipeline(self.excluding), max_await_time_ms=await_ms, **start)
-        except OperationFailure as error:
-            raise self._lost(error) or error from error
+        return self._connection.database.watch(_pipeline(self.excluding), max_await_time_ms=await_ms, **start)
 
     def _lost(self, error: Exception) -> HistoryLost | None:
         if code_of(error) not in _LOST:

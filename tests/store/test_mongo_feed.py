@@ -48,8 +48,7 @@ def until_trouble(store: MongoStore, after: Position) -> Exception:
 def test_history_that_the_server_has_no_more_is_lost_loudly(player: Player, mongo_server: MongoServer) -> None:
     player.start()
     end = player.store.changes(BEGINNING).position
-    lost = mongo_server.failing("aggregate", **LOST, mode={"skip": 1})  # the first one asks for the end of the feed
-    with lost, pytest.raises(HistoryLost, match="MongoDB at 127"):
+    with mongo_server.failing("aggregate", **LOST, mode="alwaysOn"), pytest.raises(HistoryLost, match="MongoDB at 127"):
         player.store.changes(BEGINNING)
     assert player.store.changes(end).changes == []
 

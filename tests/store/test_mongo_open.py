@@ -14,7 +14,7 @@ from store.protocol import NewRun, StoreError, StoreUnavailable
 from tests.servers.mongod import MongoServer, free_port, mongod
 from tests.store.driver import workflow
 
-QUICKLY = "serverSelectionTimeoutMS=500&connectTimeoutMS=500"
+QUICKLY = "serverSelectionTimeoutMS=3000&connectTimeoutMS=3000"
 
 
 @pytest.fixture
