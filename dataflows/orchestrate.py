@@ -1,7 +1,7 @@
 """The orchestrator: for each run with something to do, which calls should be made now.
 
-What it keeps for a run is a cache of the store's document: it can be dropped at any moment, and is as soon as the run
-is final or only waits. The questions are answered by `engine.machine`; here they are only asked.
+It keeps nothing: each piece of news brings the run as it stands. So it doesn't matter which engine hears of a run next,
+and a run that waits costs no memory. The questions are answered by `engine.machine`; here they are only asked.
 """
 
 from typing import TypeAlias, TypeGuard
@@ -21,20 +21,19 @@ log = structlog.get_logger("engine")
 
 
 class Orchestrator(StatefulBatchLogic[News, Move, None]):
-    """The cache of one run."""
+    """What is to be done about one run. Bytewax brings all news of a run to the same worker, in order."""
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
-        self._run: WorkflowRun | None = None
 
     def on_batch(self, values: list[News]) -> tuple[list[Move], bool]:
-        """Take the newest state of the run; give the calls to make, and whether the cache can be dropped."""
+        """Take the newest state of the run, and give the calls to make."""
+        run: WorkflowRun | None = None
         woken = False
-        for run, was_woken in values:
-            if run is not None and (self._run is None or run.revision >= self._run.revision):
-                self._run = run
+        for newer, was_woken in values:
+            if newer is not None and (run is None or newer.revision >= run.revision):
+                run = newer
                 woken = woken or was_woken
-        run = self._run
         if run is None:
             return [], StatefulBatchLogic.DISCARD
         moves: list[Move] = []
@@ -45,9 +44,7 @@ class Orchestrator(StatefulBatchLogic[News, Move, None]):
             self._shell.withdraw(moves)
             reason = f"the engine can't go on with this run: {type(error).__name__}: {error}"
             return [_said(run.id, RunFailed(Error("ENGINE_ERROR", reason)))], StatefulBatchLogic.DISCARD
-        here = run.running and self._shell.lease.shares(run.id)  # else it isn't this engine that hears of it next
-        idle = run.is_final or run.paused or not (here or moves)
-        return moves, StatefulBatchLogic.DISCARD if idle else StatefulBatchLogic.RETAIN
+        return moves, StatefulBatchLogic.DISCARD
 
     def snapshot(self) -> None:
         """Nothing: the store is the truth, and Bytewax's recovery is not used."""

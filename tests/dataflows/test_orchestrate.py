@@ -37,11 +37,11 @@ def said(moves: list[Move]) -> list[tuple[str, Transition]]:
     return [move[0][:2] for move in moves if not isinstance(move, Call)]
 
 
-def test_what_is_ready_is_called_and_the_run_remembered(rig: Rig, orchestrator: Orchestrator) -> None:
+def test_what_is_ready_is_called_and_nothing_remembered(rig: Rig, orchestrator: Orchestrator) -> None:
     run = rig.start("r", "a", "b", "c: a")
     moves, discard = orchestrator.on_batch([News(run)])
     assert calls(moves) == ["a", "b"]
-    assert not discard
+    assert discard
     assert all(is_call(("r", move)) for move in moves)
     assert rig.shell.calls.holds("r", "a")
 
@@ -61,34 +61,32 @@ def test_of_several_news_the_newest_counts(rig: Rig, orchestrator: Orchestrator)
     assert calls(moves) == ["b"]
 
 
-def test_stale_news_are_ignored(rig: Rig, orchestrator: Orchestrator) -> None:
+def test_stale_news_cost_a_refused_claim_and_nothing_else(rig: Rig, orchestrator: Orchestrator) -> None:
     old = rig.start("r", "a", "b: a")
     rig.begin("r", "a")
-    new = rig.do("r", rig.ended().result)
-    orchestrator.on_batch([News(new)])
-    rig.shell.calls.forget(rig.shell.calls._table["r", "b"])
-    moves, _ = orchestrator.on_batch([News(old, woken=True)])
-    assert calls(moves) == ["b"], "it acts on what it knows"
+    rig.record(rig.ended())
+    before = rig.journal("r")
+    moves, _ = orchestrator.on_batch([News(old)])
+    assert calls(moves) == ["a"]
+    assert rig.shell.claim([("r", move) for move in moves if isinstance(move, Call)]) == []
+    assert rig.journal("r") == before
+    assert not rig.shell.calls.holds("r", "a")
 
 
-def test_a_run_that_is_not_known_is_forgotten(orchestrator: Orchestrator) -> None:
+def test_a_run_that_is_not_known_is_passed_over(orchestrator: Orchestrator) -> None:
     assert orchestrator.on_batch([News(None)]) == ([], True)
 
 
-def test_a_run_that_is_over_or_paused_or_only_waits_is_forgotten(rig: Rig) -> None:
+def test_a_run_that_is_over_or_paused_or_only_waits_or_is_run_by_another_needs_nothing(rig: Rig) -> None:
     rig.start("r", task("a", type="APPROVAL", arguments={"approvers": ["olga"]}))
     rig.begin("r", "a")
     waiting = rig.record(rig.ended())
     paused = rig.do("r", RunPaused())
     over = rig.do("r", RunCancelled())
-    for run in (waiting, paused, over):
+    rig.start("s", "a")
+    claimed = rig.do("s", rig.dispatch("s", "a").claim("another/1", "another"))
+    for run in (waiting, paused, over, claimed):
         assert Orchestrator(rig.shell).on_batch([News(run)]) == ([], True), run.status
-
-
-def test_a_run_in_which_something_runs_is_remembered_whoever_runs_it(rig: Rig, orchestrator: Orchestrator) -> None:
-    rig.start("r", "a")
-    rig.do("r", rig.dispatch("r", "a").claim("another/1", "another"))
-    assert orchestrator.on_batch([News(rig.run("r"))]) == ([], False)
 
 
 def test_a_task_for_which_there_is_no_slot_is_left_for_later(rig: Rig, orchestrator: Orchestrator) -> None:

@@ -10,7 +10,6 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 
 from bytewax.inputs import StatelessSourcePartition
-from bytewax.operators import StatefulBatchLogic
 
 from dataflows.branches import branch, by_type
 from dataflows.calls import Call, Finished
@@ -54,7 +53,6 @@ class Process:
         self.heard: list[str] = []
         self._busy = self._again = False
         self._next_turn = float("inf")
-        self._orchestrators: dict[str, Orchestrator] = {}
         self.shell = shell = Shell(cast("Store", Connection(self, skew)), CATALOGUE, SETTINGS)
         # What would run by itself, or wait for real time, is driven by virtual time instead.
         shell._ending = cast("Any", _Waiting(self))
@@ -201,10 +199,7 @@ class Process:
         return by_run
 
     def _decided(self, run_id: str, news: list[News]) -> list[tuple[str, Call | Recordable]]:
-        orchestrator = self._orchestrators.pop(run_id, None) or Orchestrator(self.shell)
-        moves, discard = orchestrator.on_batch(news)
-        if discard is StatefulBatchLogic.RETAIN:
-            self._orchestrators[run_id] = orchestrator
+        moves, _ = Orchestrator(self.shell).on_batch(news)
         return [(run_id, move) for move in moves]
 
 
