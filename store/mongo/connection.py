@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 from pymongo import MongoClient, WriteConcern
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import ConfigurationError, PyMongoError, ServerSelectionTimeoutError
+from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 
 from store.mongo.errors import explain
 from store.protocol import StoreError, StoreUnavailable
@@ -51,9 +51,9 @@ class Connection:
         given = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
         options = {name: value for name, value in _OPTIONS.items() if name.lower() not in given}
         try:
-            self._client: MongoClient[Document] = MongoClient(url, retryWrites=False, **options)
+            self._client: MongoClient[Document] = MongoClient(url, connect=False, retryWrites=False, **options)
             self._database = self._client.get_default_database("icefloe")
-        except (ConfigurationError, PyMongoError, ValueError, TypeError) as error:
+        except (PyMongoError, ValueError, TypeError) as error:
             # What it says of a URL with a password in it may have a part of that.
             why = "" if "@" in parts.netloc else f" ({error})"
             raise StoreError(

@@ -1,0 +1,63 @@
+"""Whatever is asked of a store on MongoDB, an index answers: nothing gets slower because there are many runs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+from engine.statuses import RunStatus
+from engine.transitions import RunCancelled
+from store.mongo import MongoStore
+from store.protocol import RunQuery
+from tests.store.driver import START, Clock, Player, workflow
+
+QUERIES = [
+    RunQuery(),
+    RunQuery(tenant=None),
+    RunQuery(workflow="w"),
+    RunQuery(statuses=frozenset({RunStatus.PENDING})),
+    RunQuery(statuses=frozenset({RunStatus.PENDING, RunStatus.CANCELLED})),
+    RunQuery(requested_by="olga"),
+    RunQuery(inputs={"n": 1}),
+    RunQuery(tenant=None, inputs_any={"n": (1, "1")}),
+    RunQuery(workflow="w", created_after=START, limit=2),
+]
+
+
+@pytest.fixture
+def database(mongo_uri: str) -> Iterator[Any]:
+    with MongoClient[dict[str, Any]](mongo_uri) as client:
+        yield client.get_default_database()
+
+
+def test_nothing_is_searched_for_by_reading_all_runs(mongo_uri: str, database: Any) -> None:
+    clock = Clock()
+    store = MongoStore(mongo_uri, clock=clock)
+    player = Player(store)
+    store.save_workflow(workflow())
+    database.command("profile", 2)
+    store.register("engine-1", 30.0)
+    for number in range(6):
+        player.start(f"r{number}", {"n": number % 2}, requested_by="olga")
+    player.succeed("a", "r0")
+    player.do(RunCancelled(), "r1")
+    store.wake_active()
+    store.wake(3)
+    store.next_wake()
+    store.counts()
+    store.counts(tenant="default")
+    store.journal("r0")
+    for query in QUERIES:
+        page = store.find(query)
+        if page.cursor is not None:
+            store.find(RunQuery(workflow="w", limit=2, cursor=page.cursor))
+    store.beat("engine-1", 30.0, "")
+    store.bury(by_time=True)
+    store.close()
+    database.command("profile", 0)
+    asked = list(database["system.profile"].find({"ns": f"{database.name}.runs"}))
+    assert len(asked) > 20
+    for one in asked:
+        assert "COLLSCAN" not in one.get("planSummary", ""), one["command"]
+        assert not one.get("hasSortStage") or "facts" in str(one["command"]), one["command"]
