@@ -2,14 +2,9 @@
 
 import atexit
 import gc
-import os
-import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from types import FrameType
 
 import structlog
 from bytewax.dataflow import Dataflow
@@ -17,6 +12,7 @@ from bytewax.run import cli_main
 
 from blocks.catalogue import Catalogue
 from dataflows import health, metrics
+from dataflows.ending import Tell, ender, stop_on_signals
 from dataflows.kafka.connection import Kafka
 from dataflows.settings import EngineSettings
 from dataflows.shell import Shell
@@ -31,7 +27,7 @@ log = structlog.get_logger("engine")
 def open_shell(
     settings: EngineSettings | None = None,
     catalogue: Catalogue | None = None,
-    tell: Callable[[Exception], object] | None = None,
+    tell: Tell | None = None,
 ) -> Shell:
     """Open the store, become an owner of claims, and stop on SIGTERM and SIGINT.
 
@@ -55,12 +51,11 @@ def open_shell(
     shell = Shell(open_store(settings.store), catalogue, settings, vitals, kafka)
     for type_ in catalogue:
         metrics.CALLS.labels(type_).set_function(partial(shell.slots.taken, type_))
-    shell.give_up = _ender(shell, tell or _note)
+    shell.give_up = ender(shell, tell)
     shell.begin()
     _tune_interpreter()
     atexit.register(shell.end)  # however the dataflow was started
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _stopper(shell))
+    stop_on_signals(shell)
     log.info(
         "engine_started",
         owner=shell.lease.owner,
@@ -87,30 +82,3 @@ def _tune_interpreter() -> None:
 def run(dataflow: Dataflow, workers: int = 1) -> None:
     """Run a dataflow until its engine is asked to stop."""
     cli_main(dataflow, workers_per_process=workers, epoch_interval=EPOCH)  # type: ignore[no-untyped-call]  # bytewax's
-
-
-def _ender(shell: Shell, tell: Callable[[Exception], object]) -> Callable[[Exception], None]:
-    """End the process: what an operator raises would come out of Bytewax as a page about a panic."""
-
-    def end(error: Exception) -> None:
-        shell.end()
-        with suppress(OSError):
-            tell(error)
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(1)
-
-    return end
-
-
-def _note(error: Exception) -> None:
-    log.error("engine_failed", error=str(error))
-
-
-def _stopper(shell: Shell) -> Callable[[int, FrameType | None], None]:
-    def stop(number: int, _frame: FrameType | None) -> None:
-        if shell.stopping:
-            sys.exit(128 + number)  # asked twice: at once
-        shell.stop()
-
-    return stop

@@ -11,11 +11,7 @@ Run it with `icefloe relay`, or with `python -m bytewax.run dataflows.relay`.
 """
 
 import atexit
-import signal
-import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
-from types import FrameType
 
 import bytewax.operators as op
 import structlog
@@ -24,6 +20,7 @@ from bytewax.inputs import DynamicSource, StatelessSourcePartition
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from dataflows import health
+from dataflows.ending import Tell, ender, stop_on_signals
 from dataflows.kafka.connection import Kafka
 from dataflows.pages import Page
 from dataflows.relay_shell import Relay, Shipment
@@ -90,8 +87,11 @@ class _Topic(StatelessSinkPartition[Shipment]):
             self._relay.publish(shipment)
 
 
-def open_relay(settings: EngineSettings | None = None) -> Relay:
-    """Open the store and Kafka, and stop on SIGTERM and SIGINT. By default the settings come from the environment.
+def open_relay(settings: EngineSettings | None = None, tell: Tell | None = None) -> Relay:
+    """Open the store and Kafka, and stop on SIGTERM and SIGINT.
+
+    By default the settings come from the environment. `tell` is told why the relay can't go on, if that comes to pass,
+    as the last thing before the process ends with status 1.
 
     Raises:
         SettingsError: a setting can't be used.
@@ -107,20 +107,11 @@ def open_relay(settings: EngineSettings | None = None) -> Relay:
     health.serve(settings, vitals)
     kafka.check([kafka.changes])
     relay = Relay(open_store(settings.store), kafka, vitals)
+    relay.give_up = ender(relay, tell)
     atexit.register(relay.end)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _stopper(relay))
+    stop_on_signals(relay)
     log.info("relay_started", store=settings.place, events=settings.events, topic=kafka.changes)
     return relay
-
-
-def _stopper(relay: Relay) -> Callable[[int, FrameType | None], None]:
-    def stop(number: int, _frame: FrameType | None) -> None:
-        if relay.stopping:
-            sys.exit(128 + number)  # asked twice: at once
-        relay.stop()
-
-    return stop
 
 
 def __getattr__(name: str) -> Dataflow:

@@ -1,5 +1,6 @@
 """The shell of a relay process: reads pages of changes, publishes them, and waits patiently for whoever is away."""
 
+from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Final, NamedTuple
 
@@ -33,6 +34,8 @@ class Relay:
 
     def __init__(self, store: Store, kafka: Kafka, vitals: Vitals | None = None) -> None:
         self.vitals = vitals or Vitals()
+        self.vitals.checks["stop"] = lambda: "it was asked to stop" if self.stopping else None
+        self.give_up: Callable[[Exception], None] = lambda _error: None
         self._kafka = kafka
         self._store = store
         self._pages = Pages(store, READER)
@@ -78,6 +81,7 @@ class Relay:
             self._under_way = self._pages.read()
         except StoreGone as error:
             log.error("store_gone", error=str(error))  # noqa: TRY400 - where it was noticed doesn't matter
+            self.give_up(error)
             raise
         except StoreError as error:
             metrics.STORE_UNAVAILABLE.inc()

@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from icefloe import logs
-from icefloe.cli.failures import UsageError
+from icefloe.cli.failures import CommandError, UsageError, explained
 from icefloe.cli.terminal import Terminal
 from icefloe.settings import Settings
 from store.open import open_store
@@ -71,6 +71,10 @@ class Session:
             yield store
         finally:
             store.close()
+
+    def tell(self, error: Exception) -> None:
+        """Tell why a command that runs until it is stopped can't go on."""
+        self.terminal.fail(explained(error) or CommandError("UNEXPECTED", str(error)))
 
 
 def acting(name: str | None) -> str:

@@ -9,7 +9,6 @@ from rich.text import Text
 
 from icefloe import logs
 from icefloe.cli.app import Session, command
-from icefloe.cli.failures import CommandError, explained
 from icefloe.cli.wording import count
 from icefloe.settings import strangers
 
@@ -32,11 +31,7 @@ def engine(
     from dataflows.workflows import workflows  # noqa: PLC0415
 
     logs.configure(session.settings.log_level)
-
-    def tell(error: Exception) -> None:
-        session.terminal.fail(explained(error) or CommandError("UNEXPECTED", str(error)))
-
-    shell = open_shell(session.settings, tell=tell)
+    shell = open_shell(session.settings, tell=session.tell)
     for name, nearest in strangers(shell.catalogue.values()).items():
         log.warning("setting_unknown", variable=name, nearest=nearest)
     owner, others = shell.lease.owner, len(shell.store.owners()) - 1

@@ -23,7 +23,7 @@ def relay(session: Session) -> None:
     from dataflows.relay import open_relay, relaying  # noqa: PLC0415
 
     logs.configure(session.settings.log_level)
-    opened = open_relay(session.settings)
+    opened = open_relay(session.settings, session.tell)
     store, events = session.settings.place, session.settings.events
     session.terminal.give({"ready": True, "store": store, "events": events})
     session.terminal.show(Text.assemble("relay from ", (store, "bold"), " to ", (events, "bold"), "; Ctrl-C ends it"))
