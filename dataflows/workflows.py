@@ -9,7 +9,8 @@
     completions ──────────────────────────────────────────────────────────────────┘     a block type
 
 The steps depend on the installed block types alone: no workflow, run or loop in a document adds one. Every write to the
-store comes back as a change, and that is all that drives it.
+store comes back as a change, and that is all that drives it. What a result makes ready is claimed in the write that
+records it, and comes back with the completions.
 
 Run it with `icefloe engine`, or with `python -m bytewax.run dataflows.workflows`.
 """
