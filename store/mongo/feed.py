@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from threading import Lock
-from typing import Any
+from typing import Any, Final, Literal
 
 import orjson
 import structlog
@@ -18,6 +18,8 @@ from store.protocol import BEGINNING, Change, Changes, HistoryLost, Position, St
 from store.texts import in_short, read_entry
 
 _log = structlog.get_logger(__name__)
+
+_ENTITIES: Final[dict[str, Literal["run", "workflow"]]] = {"runs": "run", "workflows": "workflow"}
 
 
 class Feed:
@@ -65,42 +67,43 @@ class Feed:
         """The change of an event; one that can't be read tells at least whom it is about."""
         position, event, part = item
         document: Document = event.get("fullDocument") or {}
-        last = event.get("last") or document["last"]
-        if event["ns"]["coll"] == "workflows":
-            name, version, at = document["name"], document["version"], document["created_at"]
-            bare = Change(position, "workflow", name, version, at, None, None, None, None, last["writer"])
-            return self._read(bare, lambda: _saved(bare, document))
-        told = last["told"][part]
-        id_ = event["documentKey"]["_id"]
-        bare = Change(position, "run", id_, told[0], told[1], None, None, None, None, last["writer"])
-        return self._read(bare, lambda: self._happened(bare, document, told))
-
-    def _read(self, bare: Change, read: Callable[[], Change]) -> Change:
+        entity = _ENTITIES[event["ns"]["coll"]]
+        bare = Change(position, entity, str(event["documentKey"]["_id"]), 0, 0.0, None, None, None, None)
         try:
-            return read()
+            last = event.get("last") or document["last"]
+            bare = bare._replace(writer=last["writer"])
+            return (
+                _saved(bare, document) if entity == "workflow" else self._happened(bare, document, last["told"][part])
+            )
         except ALL_AFFECTED:
             raise
         except Exception as error:  # noqa: BLE001 - the feed must go on
-            _log.error("change_unreadable", position=bare.position, reason=in_short(error))
+            _log.error("change_unreadable", position=position, reason=in_short(error))
             return bare
 
     def _happened(self, bare: Change, document: Document, told: list[Any]) -> Change:
-        revision, at, text, transition = told
+        revision, at, text, event = told
         entry = read_entry(revision, at, text)
         begun = None
         if document:
             plan = self._plan(document["tenant"], document["workflow"], document["version"])
             begun = present(read_run(document, plan))
-        event = None if transition is None else orjson.loads(transition)
-        return bare._replace(by=entry.by, transition=event, entry=entry, document=begun)
+        transition = None if event is None else orjson.loads(event)
+        return bare._replace(revision=revision, at=at, by=entry.by, transition=transition, entry=entry, document=begun)
 
     def close(self) -> None:
         """Let the stream end."""
-        with self._lock:
-            if self._stream is not None:
-                self._stream.close()
+        stream = self._stream
+        if stream is not None:
+            stream.close()
 
 
 def _saved(bare: Change, document: Document) -> Change:
     workflow: dict[str, Any] = orjson.loads(document["document"])
-    return bare._replace(by=workflow.get("created_by"), document=workflow)
+    return bare._replace(
+        id=document["name"],
+        revision=document["version"],
+        at=document["created_at"],
+        by=workflow.get("created_by"),
+        document=workflow,
+    )

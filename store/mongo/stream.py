@@ -16,6 +16,7 @@ from threading import Condition, Thread
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
+import structlog
 from bson import Timestamp
 from pymongo.change_stream import ChangeStream
 from pymongo.errors import OperationFailure, PyMongoError
@@ -23,6 +24,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from store.mongo.connection import Connection, Document
 from store.mongo.errors import code_of, explain
 from store.protocol import HistoryLost, Position, StoreError, StoreUnavailable
+from store.texts import in_short
 
 AHEAD: Final = 5000
 AHEAD_CHARS: Final = 16 * 1024 * 1024
@@ -32,6 +34,8 @@ STEP_SECONDS: Final = 30
 """An idle feed's position moves on in steps: each is written down, and that must not be the next thing it tells."""
 
 _AT_FIRST_MS: Final = 20
+_log = structlog.get_logger(__name__)
+
 _TOKEN: Final = pattern(r"82[0-9A-F]{16,}(/[0-9]{6})?")  # 82 means a time: 8 digits of seconds and 8 of a counter
 _LOST: Final = {9, 222, 260, 280, 286, 10334, 40649, 50811}
 _ENDS: Final = ("drop", "rename", "dropDatabase", "invalidate")
@@ -155,8 +159,10 @@ class Stream:
         reached, moved = self._reached, monotonic()
         while (
             len(self._ahead) < limit
+            and self._has_room()
             and _time(self._reached) < self._caught_up
             and self._trouble is None
+            and not self._closed
             and monotonic() - moved < STUCK_SECONDS
         ):
             self._lock.wait(STUCK_SECONDS)
@@ -173,6 +179,9 @@ class Stream:
                 self._tell(self._lost(error) or explain(error, self._connection.where))
             except StoreError as error:
                 self._tell(error)
+            except Exception as error:  # noqa: BLE001 - a thread that ended would be a feed that is silent for ever
+                _log.exception("feed_crashed", reached=self._reached)
+                self._tell(StoreUnavailable(f"the feed of {self._connection.where} can't be read: {in_short(error)}"))
             self._close_stream()
             with self._lock:
                 if isinstance(self._trouble, StoreUnavailable):
@@ -215,7 +224,10 @@ class Stream:
             self._ahead_chars += sum(map(_chars, new))
             self._reached = max(reached, self._reached)
             self._lock.notify_all()
-            self._lock.wait_for(lambda: self._closed or (len(self._ahead) < AHEAD and self._ahead_chars < AHEAD_CHARS))
+            self._lock.wait_for(lambda: self._closed or self._has_room())
+
+    def _has_room(self) -> bool:
+        return len(self._ahead) < AHEAD and self._ahead_chars < AHEAD_CHARS
 
     def close(self) -> None:
         """Let the thread end; it does so within about a second."""
@@ -258,4 +270,4 @@ def _chars(item: Item) -> int:
     if last is not None:
         return 200 + len(last["told"][item.part][3] or "")
     document = item.event["fullDocument"]
-    return int(document.get("size") or len(document.get("document", "")))
+    return 200 + len(document.get("inputs") or document.get("document") or "")

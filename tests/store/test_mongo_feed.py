@@ -9,7 +9,7 @@ from pymongo import MongoClient
 
 from engine.transitions import RunPaused, RunResumed, TaskSucceeded, Wants
 from store.mongo import MongoStore
-from store.protocol import BEGINNING, Changes, HistoryLost, Position, Proposal, StoreGone, StoreUnavailable
+from store.protocol import BEGINNING, Change, Changes, HistoryLost, Position, Proposal, StoreGone, StoreUnavailable
 from tests.servers.mongod import MongoServer
 from tests.store.driver import PATIENCE, Player, news, workflow
 
@@ -122,6 +122,21 @@ def test_an_event_that_would_be_too_large_tells_what_happened_without_payloads(p
     assert [change.entry and change.entry.task for change in told] == names
     assert [change.transition for change in told] == [None] * 6
     assert len(player.run().tasks["t5"].outputs) == 250_000
+
+
+def test_what_somebody_else_put_there_can_not_stop_the_feed(player: Player, database: Any) -> None:
+    before = player.store.changes(BEGINNING).position
+    database.runs.insert_one({"_id": "strange", "wake_at": 1.0})
+    database.runs.update_one({"_id": "strange"}, {"$set": {"last": {"told": [[1, 2, "x", None]]}}})
+    player.start()
+    changes: list[Change] = []
+    while len(changes) < 3:
+        changes += news(player.store, before)
+        before = changes[-1].position
+    assert [change.id for change in changes] == ["strange", "strange", "r"]
+    assert [change.entry is None for change in changes] == [True, True, False]
+    assert [run.id for run in player.store.wake(10)] == []
+    assert player.store.next_wake() != 1.0
 
 
 def test_a_reader_that_stays_away_holds_up_nobody_and_misses_nothing(
