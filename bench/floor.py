@@ -22,7 +22,7 @@ def floor(runs: int | None, mongo_url: str | None) -> Figures:
     number = runs or 2000
     with TemporaryDirectory(prefix="icefloe-bench-") as directory:
         figures = _sqlite(Path(directory), number)
-    return {**figures, **({} if mongo_url is None else mongo.floor(mongo_url, number * 5)), "machine": machine()}
+    return {**figures, **({} if mongo_url is None else mongo.floor(mongo_url, number)), "machine": machine()}
 
 
 def _sqlite(directory: Path, number: int) -> Figures:

@@ -40,7 +40,7 @@ def database(url: str, name: str) -> Iterator[str]:
         raise BenchError(f"the database {name} can't be dropped: {error}") from error
 
 
-def floor(url: str, updates: int) -> Figures:
+def floor(url: str, number: int) -> Figures:
     """Majority writes: updates in batches of 500, updates one by one, and from an insert to its event in the feed.
 
     Raises:
@@ -53,9 +53,9 @@ def floor(url: str, updates: int) -> Figures:
             runs = client[name].get_collection("runs", write_concern=WriteConcern("majority"))
             runs.insert_many({"_id": run, "revision": 0, "text": "x" * _DOCUMENT} for run in range(_RUNS))
             return {
-                f"mongo_updates_s_by_{_BATCH}": _batches(runs, -(-updates // _BATCH)),
-                **percentiles("mongo_update_", _updates(runs)),
-                **percentiles("mongo_feed_", _events(runs)),
+                f"mongo_updates_s_by_{_BATCH}": _batches(runs, -(-5 * number // _BATCH)),
+                **percentiles("mongo_update_", _updates(runs, min(number, _SINGLY))),
+                **percentiles("mongo_feed_", _events(runs, min(number, _SINGLY))),
                 "mongo": f"MongoDB {version}",
             }
     except PyMongoError as error:
@@ -79,21 +79,21 @@ def _batches(runs: Collection[Document], batches: int) -> float:
     return batches * _BATCH / (perf_counter() - begin)
 
 
-def _updates(runs: Collection[Document]) -> list[float]:
+def _updates(runs: Collection[Document], times: int) -> list[float]:
     """The seconds of each single update."""
     seconds = []
-    for number in range(_WARM_UPS + _SINGLY):
+    for number in range(_WARM_UPS + times):
         begin = perf_counter()
         runs.update_one({"_id": number % _RUNS}, _change(number))
         seconds.append(perf_counter() - begin)
     return seconds[_WARM_UPS:]
 
 
-def _events(runs: Collection[Document]) -> list[float]:
+def _events(runs: Collection[Document], times: int) -> list[float]:
     """The seconds from before each insert until its event has been read."""
     seconds = []
     with runs.watch(max_await_time_ms=_PATIENCE_MS) as feed:
-        for number in range(_WARM_UPS + _SINGLY):
+        for number in range(_WARM_UPS + times):
             begin = perf_counter()
             runs.insert_one({"_id": _RUNS + number, "revision": 0, "text": "x" * _DOCUMENT})
             while (event := feed.try_next()) is None or event["documentKey"]["_id"] != _RUNS + number:
