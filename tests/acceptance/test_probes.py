@@ -1,16 +1,19 @@
-"""G13 and G21: a real engine says how it is and why, and its metrics are what the journals say."""
+"""G13, G14 and G21: a real engine says how it is and why, and its metrics are what the journals say."""
 
 import sqlite3
 from collections import Counter
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.acceptance.engines import PATIENCE, until
+from tests.acceptance.engines import PATIENCE, running, until
 from tests.acceptance.scene import Scene, chain, task
+from tests.acceptance.surroundings import kafka_beside
+from tests.servers.broker import Broker, packaged
 from tests.servers.mongod import free_port
 
 pytestmark = pytest.mark.acceptance
@@ -62,6 +65,40 @@ def test_an_engine_whose_store_is_locked_is_not_ready_says_why_and_is_ready_agai
     scene.check(["run"])
 
 
+def test_an_engine_and_a_relay_whose_broker_is_away_say_so_and_go_on_by_themselves(
+    scene: Scene, tmp_path: Path, topic_prefix: str
+) -> None:
+    if packaged() is None:
+        pytest.skip("the packaged broker runs on Linux only")
+    ports = free_port(), free_port()
+    ready = [(200, "ready\n")] * 2
+
+    def both(path: str) -> list[tuple[int, str]]:
+        return [told(port, path) for port in ports]
+
+    scene.save(*chain("a", "b"))
+    with ExitStack() as stack:
+        broker = stack.enter_context(Broker(tmp_path / "kafka"))
+        around = stack.enter_context(kafka_beside(tmp_path, scene.url, broker.address, topic_prefix))
+        scene.surroundings = around
+        engine = stack.enter_context(scene.engine(health_port=ports[0]))
+        relay = {"store": scene.url, "events": around.events, "health_port": ports[1], **around.settings}
+        stack.enter_context(running(("-m", "icefloe", "relay"), relay, tmp_path / "r.log", started="relay_started"))
+        until(lambda: both("/readyz") == ready, "both are ready", within=60)
+        broker.stop()
+        scene.start("run")  # so that there is something to publish
+        until(lambda: all("Kafka at" in words for _, words in both("/readyz")), "both say what is away", within=60)
+        assert [status for status, _ in both("/readyz")] == [503, 503]
+        assert both("/healthz") == [(200, "alive\n")] * 2
+        broker.start()
+        until(lambda: both("/readyz") == ready, "both are ready again", within=60)
+        scene.await_end(within=60)
+        assert samples(ports[1])["icefloe_relayed_total", ""] > 0
+        assert samples(ports[0])["icefloe_kafka_unavailable_total", ""] > 0
+        assert engine.terminate() == 0
+    scene.check(["run"])
+
+
 def test_an_engine_that_drains_is_alive_but_not_ready(scene: Scene) -> None:
     port = free_port()
     scene.save(task("call", "GATE", gate="g"))
@@ -78,6 +115,7 @@ def test_an_engine_that_drains_is_alive_but_not_ready(scene: Scene) -> None:
     scene.check(["run"])
 
 
+@pytest.mark.everywhere
 def test_the_metrics_are_what_the_journals_say(scene: Scene) -> None:
     port = free_port()
     scene.save(task("a", "LEDGER"), task("b", "LEDGER_ASYNC", "a"), task("c", "NOOP", "b"))
