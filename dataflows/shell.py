@@ -290,6 +290,7 @@ class Shell:
                     call.granted = run.revision
                     self._granted.append(call)
                 else:
+                    metrics.CLAIMS_REFUSED.inc()
                     self.calls.forget(call)
 
     def granted(self) -> list[Call]:
