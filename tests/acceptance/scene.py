@@ -122,6 +122,12 @@ class Scene:
                 until(lambda: not self.unfinished(ids), "all runs have ended", within)
         assert not self.unfinished(ids), f"nothing happened for {within:g} s; still: {self.unfinished(ids)[:10]}"
 
+    def await_sharing(self, *engines: Engine) -> None:
+        """Wait until each of these engines has its share of the runs."""
+        until(lambda: len(self.store.owners()) == len(engines), "all are there")
+        if self.surroundings.relay is not None:
+            until(lambda: all(map(_partitions, engines)), "each reads some partitions")
+
     def await_effects(self, number: int) -> None:
         """Wait until the ledger has so many lines."""
         until(lambda: len(self.effects()) >= number, f"the ledger has {number} lines")
@@ -164,6 +170,14 @@ class Scene:
                     assert found or state.status is not TaskStatus.SUCCESS, f"{id_}/{name} succeeded without an effect"
                     latest = ended.get(name, inf) + (0 if self.surroundings.is_embedded else CLOCKS_APART)
                     assert all(one.at <= latest for one in found), f"{id_}/{name} began after its end"
+
+
+def _partitions(engine: Engine) -> int:
+    """How many partitions of the changes an engine reads."""
+    moves = [
+        event["now"] for event in engine.events() if str(event.get("group")).endswith(".engines") and "now" in event
+    ]
+    return moves[-1] if moves else 0
 
 
 def _check_calls(id_: str, journal: list[JournalEntry]) -> None:

@@ -80,7 +80,8 @@ def test_a_decision_that_was_accepted_is_never_lost_to_an_expiry(scene: Scene, s
     assert {run_id: scene.run(run_id).tasks["ask"].status for run_id in runs} == {
         run_id: statuses[decision] for run_id, decision in accepted.items()
     }
-    assert None in accepted.values()
+    if scene.surroundings.is_embedded:  # elsewhere a decision may always be the faster one
+        assert None in accepted.values()
     assert set(accepted.values()) - {None}
 
 

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.everywhere]
 def test_two_engines_share_the_work_and_one_goes_on_with_that_of_the_other(scene: Scene) -> None:
     scene.save(*chain("a", "b", "c", type_="LEDGER_ASYNC", seconds=0.02))
     with scene.engine() as one, scene.engine() as two:
-        until(lambda: len(scene.store.owners()) == 2, "both are there")
+        scene.await_sharing(one, two)
         shared = [f"shared-{number}" for number in range(100)]
         scene.start(*shared)
         scene.await_end()
