@@ -263,7 +263,18 @@ def test_a_store_that_is_away_is_left_alone_for_a_moment(
         assert len(asked) == 1
         assert rig.shell.troubles == {polls.doing: "nobody home"}
     assert polls.next_batch() == []
+    assert rig.shell.troubles, "nobody has asked the store again yet"
     assert ids(polled(polls, moment)) == ["r"]
+    assert rig.shell.troubles == {}
+
+
+def test_every_worker_tells_that_it_turns(rig: Rig) -> None:
+    completions = Source(rig.shell, Completions)
+    workers = [completions.build("completions", number, 2) for number in range(2)]
+    workers[0].next_batch()
+    assert rig.shell.vitals._turned.keys() == {0}
+    workers[1].next_batch()
+    assert rig.shell.vitals._turned.keys() == {0, 1}
 
 
 def test_what_others_wrote_is_news_although_the_first_read_of_it_fails(
