@@ -4,40 +4,17 @@ import sqlite3
 from collections import Counter
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
-from tests.acceptance.engines import PATIENCE, running, until
+from tests.acceptance.engines import running, until
+from tests.acceptance.probing import samples, told
 from tests.acceptance.scene import Scene, chain, task
 from tests.acceptance.surroundings import kafka_beside
 from tests.servers.broker import Broker, packaged
 from tests.servers.mongod import free_port
 
 pytestmark = pytest.mark.acceptance
-
-
-def told(port: int, path: str) -> tuple[int, str]:
-    """What the engine on this port answers; status 0 if nobody does."""
-    try:
-        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE) as answer:
-            return answer.status, answer.read().decode()
-    except HTTPError as refusal:
-        with refusal:
-            return refusal.code, refusal.read().decode()
-    except (URLError, ConnectionError):
-        return 0, ""
-
-
-def samples(port: int) -> dict[tuple[str, str], float]:
-    """The metrics, by name and the values of the labels."""
-    return {
-        (sample.name, " ".join(value for _, value in sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(told(port, "/metrics")[1])
-        for sample in family.samples
-    }
 
 
 def test_an_engine_whose_store_is_locked_is_not_ready_says_why_and_is_ready_again(scene: Scene) -> None:

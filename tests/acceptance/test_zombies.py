@@ -4,14 +4,17 @@ import pytest
 
 from engine.statuses import RunStatus
 from tests.acceptance.engines import until
+from tests.acceptance.probing import samples
 from tests.acceptance.scene import Scene, task
+from tests.servers.mongod import free_port
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.everywhere]
 
 
 def test_the_late_result_of_an_engine_that_was_thought_dead_is_refused(scene: Scene) -> None:
     scene.save(task("call", "GATE", gate="g"), task("after", "LEDGER", "call"))
-    with scene.engine() as sleeper:
+    port = free_port()
+    with scene.engine(health_port=port) as sleeper:
         scene.start("first")
         scene.await_effects(1)
         sleeper.freeze()
@@ -30,6 +33,7 @@ def test_the_late_result_of_an_engine_that_was_thought_dead_is_refused(scene: Sc
         [fenced] = sleeper.events("owner_fenced")
         assert fenced["owner"] == sleeper.owner != fenced["now"]
         assert sleeper.events("result_refused")[0]["code"] == "LATE_RESULT"
+        assert samples(port)["icefloe_results_refused_total", "LATE_RESULT"] > 0
     scene.check(["first", "second"])
     assert scene.store.counts() == {RunStatus.SUCCESS: 2}
     assert [effect.pid for effect in scene.effects()][-1] == sleeper.pid
