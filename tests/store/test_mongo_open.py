@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import monotonic, sleep
 from traceback import format_exception
 
 import pytest
@@ -10,9 +11,9 @@ from pymongo import MongoClient
 
 from store.mongo import MongoStore
 from store.open import open_store
-from store.protocol import NewRun, StoreError, StoreUnavailable
+from store.protocol import BEGINNING, NewRun, StoreError, StoreUnavailable
 from tests.servers.mongod import MongoServer, free_port, mongod
-from tests.store.driver import workflow
+from tests.store.driver import PATIENCE, workflow
 
 QUICKLY = "serverSelectionTimeoutMS=3000&connectTimeoutMS=3000"
 
@@ -86,6 +87,39 @@ def test_a_replica_set_has_to_be_initiated(tmp_path: Path) -> None:
 def test_a_wrong_password_is_said_to_be_wrong(plain: MongoServer) -> None:
     told = refusal(f"mongodb://olga:s3cret@127.0.0.1:{plain.port}/icefloe?authSource=admin")
     assert f"MongoDB at 127.0.0.1:{plain.port}/icefloe didn't accept this user and password" in told
+
+
+def test_read_and_write_is_all_that_a_user_must_be_allowed(tmp_path: Path) -> None:
+    if mongod() is None:
+        pytest.skip("the packaged MongoDB runs on Linux on x86_64 only")
+    key = tmp_path / "key"
+    key.write_text("none of this is secret")
+    key.chmod(0o600)
+    with MongoServer(tmp_path, "--replSet", "rs0", "--keyFile", str(key), plain=True) as server:
+        address = f"127.0.0.1:{server.port}"
+        with server.client() as client:
+            members = [{"_id": 0, "host": address}]
+            client.admin.command("replSetInitiate", {"_id": "rs0", "members": members})
+            _create_user(client, "root", "root")
+        with MongoClient[dict[str, object]](f"mongodb://root:s3cret@{address}/?replicaSet=rs0") as client:
+            for name, role in (("reader", "read"), ("writer", "readWrite")):
+                _create_user(client, name, {"role": role, "db": "icefloe"})
+        query = "icefloe?replicaSet=rs0&authSource=admin"
+        told = refusal(f"mongodb://reader:s3cret@{address}/{query}")
+        assert f"this user may not do that at MongoDB at {address}/icefloe" in told
+        assert "give it the role readWrite" in told
+        store = open_store(f"mongodb://writer:s3cret@{address}/{query}")
+        store.save_workflow(workflow())
+        assert [change.id for change in store.changes(BEGINNING).changes] == ["w"]
+        store.close()
+
+
+def _create_user(client: MongoClient[dict[str, object]], name: str, role: object) -> None:
+    deadline = monotonic() + PATIENCE
+    while not client.admin.command("hello")["isWritablePrimary"]:
+        assert monotonic() < deadline
+        sleep(0.05)
+    client.admin.command({"createUser": name, "pwd": "s3cret", "roles": [role]})
 
 
 def test_a_server_that_is_away_may_come_back() -> None:
