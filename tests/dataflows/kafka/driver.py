@@ -34,16 +34,24 @@ def sent(kafka: Kafka, records: Sequence[Record]) -> None:
     publisher.close()
 
 
+def ends(kafka: Kafka, topic: str) -> dict[int, int]:
+    """The offset after the last message of each partition."""
+    consumer = Consumer(kafka.client(group_id="of-nobody"))
+    partitions = consumer.list_topics(topic, timeout=PATIENCE).topics[topic].partitions
+    found = {one: consumer.get_watermark_offsets(TopicPartition(topic, one), timeout=PATIENCE)[1] for one in partitions}
+    consumer.close()
+    return found
+
+
 def whole(kafka: Kafka, topic: str) -> list[Message]:
     """All messages of a topic; those of one partition in order."""
-    consumer = Consumer(kafka.client(group_id="reads-without-a-group", enable_auto_commit=False))
-    partitions = range(len(consumer.list_topics(topic, timeout=PATIENCE).topics[topic].partitions))
-    ends = {one: consumer.get_watermark_offsets(TopicPartition(topic, one), timeout=PATIENCE)[1] for one in partitions}
-    consumer.assign([TopicPartition(topic, one, OFFSET_BEGINNING) for one in partitions])
+    expected = ends(kafka, topic)
+    consumer = Consumer(kafka.client(group_id="of-nobody", enable_auto_commit=False))
+    consumer.assign([TopicPartition(topic, one, OFFSET_BEGINNING) for one in expected])
     found: list[Message] = []
     give_up = monotonic() + PATIENCE
-    while len(found) < sum(ends.values()):
-        assert monotonic() < give_up, f"{len(found)} of {ends}"
+    while len(found) < sum(expected.values()):
+        assert monotonic() < give_up, f"{len(found)} of {expected}"
         found += [message_of(one) for one in consumer.consume(1000, 0.1) if one.error() is None]
     consumer.close()
     return found

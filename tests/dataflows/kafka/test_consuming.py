@@ -1,0 +1,160 @@
+"""The consumer: who reads what in a group, how far it has got, and what it says of a broker that is away."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import TopicPartition
+
+from dataflows.kafka.connection import Kafka
+from dataflows.kafka.consuming import GroupConsumer, Place
+from tests.dataflows.kafka.driver import PARTITIONS, ends, kafka_at, numbered, numbers, polled, sent, until
+from tests.servers.broker import MockCluster
+
+ROOT = Path(__file__).parents[3]
+ALL = frozenset(range(PARTITIONS))
+
+
+@pytest.fixture
+def members() -> Iterator[list[GroupConsumer]]:
+    """The consumers that a test opens, closed at its end."""
+    opened: list[GroupConsumer] = []
+    yield opened
+    for one in opened:
+        one.close()
+
+
+def member(kafka: Kafka, members: list[GroupConsumer]) -> GroupConsumer:
+    members.append(GroupConsumer(kafka, kafka.engines_group, [kafka.changes]))
+    return members[-1]
+
+
+def test_a_new_group_begins_at_the_earliest_message(kafka: Kafka, members: list[GroupConsumer]) -> None:
+    sent(kafka, numbered(kafka.changes, range(20)))
+    consumer = member(kafka, members)
+    assert sorted(numbers(polled(consumer, lambda found: len(found) >= 20))) == list(range(20))
+    assert consumer.partitions(kafka.changes) == ALL
+    assert consumer.count(kafka.changes) == PARTITIONS
+
+
+def test_only_what_was_remembered_is_committed(kafka: Kafka, members: list[GroupConsumer]) -> None:
+    sent(kafka, numbered(kafka.changes, range(20)))
+    consumer = member(kafka, members)
+    polled(consumer, lambda found: len(found) >= 20)
+    consumer.remember()
+    sent(kafka, numbered(kafka.changes, range(20, 30)))
+    polled(consumer, lambda found: len(found) >= 10)
+    consumer.close()
+    again = polled(member(kafka, members), lambda found: len(found) >= 10)
+    assert sorted(numbers(again)) == list(range(20, 30))
+
+
+def test_members_share_the_partitions_and_who_leaves_leaves_them_to_the_others() -> None:
+    with MockCluster() as cluster:
+        cluster.topic("x.changes", PARTITIONS)
+        kafka = kafka_at(cluster.address, "x")
+        left: list[frozenset[Place]] = []
+        first = GroupConsumer(kafka, kafka.engines_group, [kafka.changes], left=left.append)
+        until(lambda: first.partitions(kafka.changes) == ALL, first)
+        second = GroupConsumer(kafka, kafka.engines_group, [kafka.changes])
+        until(lambda: second.partitions(kafka.changes), first, second)
+        mine, its = first.partitions(kafka.changes), second.partitions(kafka.changes)
+        assert (mine | its, mine & its) == (ALL, frozenset())
+        assert frozenset().union(*left) == {(kafka.changes, one) for one in its}
+        second.close()
+        until(lambda: first.partitions(kafka.changes) == ALL, first)
+        first.close()
+
+
+def test_messages_that_were_deleted_before_they_were_read_are_told_and_what_is_left_is_read(
+    kafka: Kafka, members: list[GroupConsumer]
+) -> None:
+    sent(kafka, numbered(kafka.changes, range(20)))
+    before = member(kafka, members)
+    polled(before, lambda found: len(found) >= 20)
+    before.remember()
+    before.close()
+    sent(kafka, numbered(kafka.changes, range(20, 40)))
+    admin = kafka.admin()
+    gone = [TopicPartition(kafka.changes, one, end) for one, end in ends(kafka, kafka.changes).items()]
+    for answer in admin.delete_records(gone).values():
+        answer.result()
+    sent(kafka, numbered(kafka.changes, range(40, 60)))
+    lost: list[frozenset[Place]] = []
+    consumer = GroupConsumer(kafka, kafka.engines_group, [kafka.changes], lost=lost.append)
+    members.append(consumer)
+    assert sorted(numbers(polled(consumer, lambda found: len(found) >= 20))) == list(range(40, 60))
+    assert frozenset().union(*lost) <= {(kafka.changes, one) for one in ALL}
+    assert lost
+
+
+READER = """
+import sys
+from dataflows.kafka.consuming import GroupConsumer
+from tests.dataflows.kafka.driver import kafka_at, polled
+
+kafka = kafka_at(sys.argv[1], "x")
+consumer = GroupConsumer(kafka, kafka.engines_group, [kafka.changes])
+polled(consumer, lambda found: len(found) >= 20)
+consumer.remember()
+consumer.commit()
+while consumer._uncommitted():
+    consumer.poll(1)
+print("> committed", flush=True)
+polled(consumer, lambda found: len(found) >= 10)
+consumer.remember()
+print("> read", flush=True)
+input()
+"""
+
+
+def test_of_what_a_killed_process_had_read_the_next_one_reads_again_what_was_not_committed() -> None:
+    with MockCluster() as cluster:  # it notices that a member is gone
+        cluster.topic("x.changes", PARTITIONS)
+        kafka = kafka_at(cluster.address, "x")
+        sent(kafka, numbered(kafka.changes, range(20)))
+        command = [sys.executable, "-c", READER, cluster.address]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as reader:
+            try:
+                assert reader.stdout is not None
+                said = filter(lambda line: line.startswith(">"), reader.stdout)  # logs are among them
+                assert next(said) == "> committed\n"
+                sent(kafka, numbered(kafka.changes, range(20, 30)))
+                assert next(said) == "> read\n"
+            finally:
+                reader.kill()
+        consumer = GroupConsumer(kafka, kafka.engines_group, [kafka.changes])
+        again = polled(consumer, lambda found: len(found) >= 10)
+        assert sorted(numbers(again)) == list(range(20, 30))
+        consumer.close()
+
+
+def test_a_broker_that_is_away_is_told_of_and_never_waited_for_and_all_goes_on_when_it_is_back() -> None:
+    with MockCluster() as cluster:
+        cluster.topic("x.changes", PARTITIONS)
+        kafka = kafka_at(cluster.address, "x")
+        consumer = GroupConsumer(kafka, kafka.engines_group, [kafka.changes])
+        until(lambda: consumer.partitions(kafka.changes) == ALL, consumer)
+        cluster.down()
+        until(lambda: consumer.trouble, consumer)
+        assert "Kafka at 127.0.0.1" in str(consumer.trouble)
+        cluster.up()
+        until(lambda: consumer.trouble is None, consumer)
+        sent(kafka, numbered(kafka.changes, range(20)))
+        assert sorted(numbers(polled(consumer, lambda found: len(found) >= 20))) == list(range(20))
+        consumer.close()
+
+
+def test_a_consumer_can_leave_while_the_broker_is_away() -> None:
+    with MockCluster() as cluster:
+        cluster.topic("x.changes", PARTITIONS)
+        kafka = kafka_at(cluster.address, "x")
+        sent(kafka, numbered(kafka.changes, range(20)))
+        consumer = GroupConsumer(kafka, kafka.engines_group, [kafka.changes])
+        polled(consumer, lambda found: len(found) >= 20)
+        consumer.remember()
+        cluster.down()
+        consumer.close()
+        consumer.close()
