@@ -20,6 +20,7 @@ from dataflows.kafka.errors import KafkaError, KafkaUnavailable, worded
 from dataflows.settings import Binding, EngineSettings, SettingsError
 
 SCHEME: Final = "kafka://"
+LIMITS_SECONDS: Final = 2.0  # for what isn't needed
 PATIENCE_SECONDS: Final = 10.0  # for a broker that doesn't answer at the start
 RECORD_BYTES: Final = 1_000_000  # what topics take by default, less what surrounds a record
 _FRAME_BYTES: Final = 1024
@@ -148,11 +149,11 @@ class Kafka:
                 return {name: len(topic.partitions) for name, topic in found.topics.items() if topic.error is None}
 
     def _read_limits(self, admin: AdminClient, topics: Iterable[str]) -> None:
-        """Let no batch be larger than any of the topics takes, if it is allowed to ask."""
+        """Let no batch be larger than any of the topics takes, if the broker tells."""
         asked = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
-        for answer in admin.describe_configs(asked, request_timeout=PATIENCE_SECONDS).values():
-            with suppress(KafkaException):
-                limit = int(answer.result(PATIENCE_SECONDS)["max.message.bytes"].value)
+        for answer in admin.describe_configs(asked, request_timeout=LIMITS_SECONDS).values():
+            with suppress(KafkaException, TimeoutError):
+                limit = int(answer.result(2 * LIMITS_SECONDS)["max.message.bytes"].value)
                 self.record_bytes = max(_FRAME_BYTES, min(self.record_bytes, limit - _FRAME_BYTES))
 
 

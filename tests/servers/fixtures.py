@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from pymongo import MongoClient
 
-from tests.servers.broker import Broker, packaged
+from tests.servers.broker import Broker, MockCluster, packaged
 from tests.servers.mongod import MongoServer, mongod
 
 
@@ -21,7 +21,7 @@ from tests.servers.mongod import MongoServer, mongod
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that can run on any broker as `kafka`: they run once more on Apache Kafka."""
     for item in items:
-        if "kafka_address" in getattr(item, "fixturenames", ()):
+        if {"kafka_address", "watchful_kafka_address"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("kafka")
 
 
@@ -67,6 +67,19 @@ def kafka_address(request: pytest.FixtureRequest) -> str:
         return own
     broker: Broker = request.getfixturevalue("kafka_broker")
     return broker.address
+
+
+@pytest.fixture
+def watchful_kafka_address(topic_prefix: str) -> Iterator[str]:
+    """A broker that notices when a member of a group is killed: the packaged one never does, librdkafka's own does."""
+    own = os.environ.get("ICEFLOE_TEST_KAFKA")
+    if own:
+        yield own
+        return
+    with MockCluster() as cluster:
+        for name, partitions in (("changes", 4), ("triggers", 4), ("triggers.dlq", 1)):
+            cluster.topic(f"{topic_prefix}.{name}", partitions)  # nobody can make topics there from outside
+        yield cluster.address
 
 
 @pytest.fixture
