@@ -76,6 +76,6 @@ def run_of(message: Message) -> str | None:
             return id_
         case {"entity": "workflow"}:
             return None
-        case {"entity": str()}:
+        case {"entity": str(entity)} if entity != "run":
             raise Malformed("unknown_entity")
     raise Malformed("not_a_change")

@@ -1,0 +1,116 @@
+"""A source on Kafka: offsets are committed when all of an epoch is written, and each process has one consumer."""
+
+from datetime import timedelta
+from time import sleep
+from typing import Any, Self, cast
+
+import bytewax.operators as op
+import pytest
+from bytewax.dataflow import Dataflow
+from bytewax.inputs import StatelessSourcePartition
+from bytewax.testing import TestingSink, cluster_main
+
+from dataflows.kafka.consuming import GroupConsumer
+from dataflows.kafka.source import Committed, KafkaSource
+
+
+class Consumer:
+    """Notes what it is asked to do."""
+
+    def __init__(self, heard: list[object]) -> None:
+        self.heard = heard
+
+    def remember(self) -> None:
+        self.heard.append("remember")
+
+    def commit(self) -> None:
+        self.heard.append("commit")
+
+    def close(self) -> None:
+        self.heard.append("close")
+
+
+class Reader(StatelessSourcePartition[int]):
+    """Gives a number in each turn, until it stops."""
+
+    def __init__(self, last: int = 1_000_000) -> None:
+        self.number = 0
+        self.last = last
+
+    def next_batch(self) -> list[int]:
+        if self.number == self.last:
+            raise StopIteration
+        self.number += 1
+        return [self.number]
+
+
+def committed(reader: Reader, heard: list[object]) -> Committed[int]:
+    return Committed(reader, cast("GroupConsumer", Consumer(heard)))
+
+
+def test_what_an_epoch_had_is_committed_in_the_first_turn_after_it_and_only_then() -> None:
+    heard: list[object] = []
+    source = committed(Reader(), heard)
+    assert [source.next_batch(), source.next_batch()] == [[1], [2]]
+    assert heard == []
+    source.snapshot()
+    assert heard == ["remember"]
+    assert [source.next_batch(), source.next_batch()] == [[3], [4]]
+    assert heard == ["remember", "commit"]
+
+
+def test_a_reader_that_stops_leaves_the_group_when_all_it_read_has_been_committed() -> None:
+    heard: list[object] = []
+    reader = Reader(last=1)
+    source = committed(reader, heard)
+    assert source.next_batch() == [1]
+    source.snapshot()
+    assert source.next_batch() == []
+    assert heard == ["remember", "commit"]
+    source.snapshot()
+    with pytest.raises(StopIteration):
+        source.next_batch()
+    assert heard == ["remember", "commit", "remember", "close"]
+
+
+class Written(list[int]):
+    """What a sink has written."""
+
+    def __iadd__(self, items: Any) -> Self:  # type: ignore[misc]  # as Bytewax's sink calls it
+        self.extend(items)
+        return self
+
+
+def test_a_process_of_two_workers_opens_it_once_and_commits_only_what_every_output_has_written() -> None:
+    reader, written, commits = Reader(last=300), Written(), list[set[int]]()
+
+    class Watching(Consumer):
+        read = 0
+
+        def remember(self) -> None:
+            self.read = reader.number
+
+        def commit(self) -> None:
+            commits.append(set(range(1, self.read + 1)) - set(written))
+
+        close = commit
+
+    opened: list[Committed[int]] = []
+
+    def open_() -> Committed[int]:
+        opened.append(Committed(reader, cast("GroupConsumer", Watching([]))))
+        return opened[-1]
+
+    flow = Dataflow("test")
+    numbers = op.redistribute("either-worker", op.input("numbers", flow, KafkaSource(open_)))
+    op.output("written", op.map("slowly", numbers, slowly), TestingSink(written))
+    cluster_main(flow, [], 0, epoch_interval=timedelta(milliseconds=10), worker_count_per_proc=2)
+    assert len(opened) == 1
+    assert sorted(written) == list(range(1, 301))
+    assert commits
+    assert not any(commits), "committed before it was written"
+
+
+def slowly(number: int) -> int:
+    sleep(0.0002)
+    return number
