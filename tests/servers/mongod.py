@@ -10,8 +10,9 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from random import SystemRandom
 from typing import Any, Final, Self
 
 from pymongo import MongoClient
@@ -23,11 +24,16 @@ _ALREADY_INITIATED: Final = 23
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A port that nobody listens on at this moment.
+
+    It is none of those that systems give to outgoing connections: a client that tries again and again to reach a server
+    that is down could get the server's own port, and keep it.
+    """
+    while True:
+        with socket.socket() as listener, suppress(OSError):
+            port = SystemRandom().randrange(15_000, 32_000)
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def mongod() -> Path | None:
