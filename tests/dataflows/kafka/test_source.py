@@ -2,13 +2,14 @@
 
 from datetime import timedelta
 from time import sleep
-from typing import Any, Self, cast
+from typing import cast
 
 import bytewax.operators as op
 import pytest
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import StatelessSourcePartition
-from bytewax.testing import TestingSink, cluster_main
+from bytewax.outputs import DynamicSink, StatelessSinkPartition
+from bytewax.testing import cluster_main
 
 from dataflows.kafka.consuming import GroupConsumer
 from dataflows.kafka.source import Committed, KafkaSource
@@ -73,12 +74,23 @@ def test_a_reader_that_stops_leaves_the_group_when_all_it_read_has_been_committe
     assert heard == ["remember", "commit", "remember", "close"]
 
 
-class Written(list[int]):
-    """What a sink has written."""
+class Writer(StatelessSinkPartition[int]):
+    def __init__(self, written: list[int]) -> None:
+        self._written = written
 
-    def __iadd__(self, items: Any) -> Self:  # type: ignore[misc]  # as Bytewax's sink calls it
-        self.extend(items)
-        return self
+    def write_batch(self, items: list[int]) -> None:
+        sleep(0.0002 * len(items))
+        self._written += items
+
+
+class Written(DynamicSink[int]):
+    """Notes what was written, a little later than it could be."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> Writer:  # noqa: ARG002 - Bytewax's
+        return Writer(self.numbers)
 
 
 def test_a_process_of_two_workers_opens_it_once_and_commits_only_what_every_output_has_written() -> None:
@@ -91,7 +103,7 @@ def test_a_process_of_two_workers_opens_it_once_and_commits_only_what_every_outp
             self.read = reader.number
 
         def commit(self) -> None:
-            commits.append(set(range(1, self.read + 1)) - set(written))
+            commits.append(set(range(1, self.read + 1)) - set(written.numbers))
 
         close = commit
 
@@ -103,14 +115,11 @@ def test_a_process_of_two_workers_opens_it_once_and_commits_only_what_every_outp
 
     flow = Dataflow("test")
     numbers = op.redistribute("either-worker", op.input("numbers", flow, KafkaSource(open_)))
-    op.output("written", op.map("slowly", numbers, slowly), TestingSink(written))
-    cluster_main(flow, [], 0, epoch_interval=timedelta(milliseconds=10), worker_count_per_proc=2)
+    op.output("written", numbers, written)
+    cluster_main(  # type: ignore[no-untyped-call]  # bytewax's
+        flow, [], 0, epoch_interval=timedelta(milliseconds=10), worker_count_per_proc=2
+    )
     assert len(opened) == 1
-    assert sorted(written) == list(range(1, 301))
+    assert sorted(written.numbers) == list(range(1, 301))
     assert commits
     assert not any(commits), "committed before it was written"
-
-
-def slowly(number: int) -> int:
-    sleep(0.0002)
-    return number
