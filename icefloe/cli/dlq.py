@@ -70,7 +70,11 @@ def replay(
         raise UsageError("which letters? name them as PARTITION:OFFSET, or say --all")
     places = [_place(letter) for letter in letters or ()]
     with _dead_letters(session) as (kafka, dead):
-        sent, faults = _replay(kafka, dead, _unreplayed(dead) if all_ else _named(dead, places))
+        publisher = Publisher(kafka)
+        try:
+            sent, faults = _replay(kafka, publisher, dead, _unreplayed(dead) if all_ else _named(dead, places))
+        finally:
+            publisher.close()
     session.terminal.give({"replayed": sent})
     session.terminal.show(f"{count(sent, 'message')} sent again")
     if faults:
@@ -109,9 +113,11 @@ def _unreplayed(dead: DeadLetters) -> Iterator[Message]:
     return (letter for letter in dead.all() if not replayed[letter.partition].has(letter.offset))
 
 
-def _replay(kafka: Kafka, dead: DeadLetters, letters: Iterator[Message]) -> tuple[int, list[Fault]]:
+def _replay(
+    kafka: Kafka, publisher: Publisher, dead: DeadLetters, letters: Iterator[Message]
+) -> tuple[int, list[Fault]]:
     """Send the messages of letters again, and remember that; how many, and why the others are not."""
-    publisher, replayed = Publisher(kafka), dead.replayed()
+    replayed = dead.replayed()
     sent, faults = 0, list[Fault]()
     while batch := list(islice(letters, _AT_ONCE)):
         records = list[Record]()
