@@ -1,9 +1,11 @@
 """Makes the topics of an engine, and sees that those that are there will do."""
 
+from collections.abc import Iterable
+from time import monotonic, sleep
 from typing import Final, Literal, NamedTuple
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from dataflows.kafka.connection import PATIENCE_SECONDS, Kafka
 from dataflows.kafka.errors import worded
@@ -51,4 +53,14 @@ def survey(kafka: Kafka, *, make: bool) -> list[Topic]:
                 raise kafka.error(error.args[0], f"topic {name}") from None
         except TimeoutError:
             raise worded("_TIMED_OUT", "it was not made in time", kafka.servers, f"topic {name}") from None
+    _await(kafka, admin, answers)
     return topics
+
+
+def _await(kafka: Kafka, admin: AdminClient, names: Iterable[str]) -> None:
+    """Wait until every broker can know of new topics: who starts next would miss them."""
+    give_up = monotonic() + PATIENCE_SECONDS
+    while missing := set(names) - kafka.partitions(admin).keys():
+        if monotonic() >= give_up:
+            raise worded("_TIMED_OUT", "made, but not to be seen yet", kafka.servers, f"topic {missing.pop()}")
+        sleep(0.05)
