@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
-from pymongo import MongoClient, WriteConcern
+from pymongo import MongoClient, ReadPreference, WriteConcern
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
+from pymongo.read_concern import ReadConcern
 
 from store.mongo.errors import explain
 from store.protocol import StoreError, StoreUnavailable
@@ -52,7 +53,9 @@ class Connection:
         options = {name: value for name, value in _OPTIONS.items() if name.lower() not in given}
         try:
             self._client: MongoClient[Document] = MongoClient(url, connect=False, retryWrites=False, **options)
-            self._database = self._client.get_default_database("icefloe")
+            self._database = self._client.get_default_database(
+                "icefloe", read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern()
+            )
         except (PyMongoError, ValueError, TypeError) as error:
             # What it says of a URL with a password in it may have a part of that.
             why = "" if "@" in parts.netloc else f" ({error})"

@@ -47,6 +47,15 @@ def test_a_store_is_opened_by_its_url_and_found_again(mongo_uri: str) -> None:
         store.close()
 
 
+def test_no_option_of_a_url_weakens_what_the_store_promises(mongo_uri: str) -> None:
+    store = open_store(f"{mongo_uri}&w=0&readPreference=secondary&readConcernLevel=available&retryWrites=true")
+    store.save_workflow(workflow())
+    store.create([NewRun("r", "w", {})])
+    assert store.load(["r"])["r"].id == "r"
+    assert [change.id for change in store.changes(BEGINNING).changes] == ["w", "r"]
+    store.close()
+
+
 def test_many_who_open_a_new_store_at_once_have_the_same(mongo_uri: str) -> None:
     with ThreadPoolExecutor(6) as pool:
         stores = list(pool.map(open_store, [mongo_uri] * 6))
