@@ -90,7 +90,7 @@ class EngineSettings(BaseSettings):
         default=None,
         ge=1,
         le=10_000,
-        description="Partitions that each Kafka topic must have; new ones get 12 by default",
+        description="Partitions that the topic of changes must have, and that new topics get: 12 by default",
     )
     replication: int | None = Field(
         default=None, ge=1, le=100, description="Replicas that new Kafka topics get; by default the broker decides"
