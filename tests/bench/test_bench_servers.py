@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient
 from pymongo import MongoClient
 
 from bench.__main__ import main
+from bench.client import Client
+from bench.figures import Figures
+from bench.processes import BenchError
 from bench.servers import Servers
+from bench.workloads import WORKLOADS, Load
 
 TINY = ["--runs", "2", "--seconds", "0.1"]
 
@@ -43,6 +46,18 @@ def test_a_workload_has_topics_and_a_database_of_its_own(
     assert (figures["store"], figures["events"]) == ("mongodb", "kafka")
     assert set(figures) == {"workload", "store", "events"} | expected
     assert all(value > 0 for key, value in figures.items() if key.endswith("_ms"))
+
+
+@pytest.mark.acceptance
+def test_a_workload_that_fails_leaves_nothing_behind_either(
+    given: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_client: Client, _load: Load) -> Figures:
+        raise BenchError("on purpose")
+
+    monkeypatch.setitem(WORKLOADS, "idle", fail)
+    assert main(["idle", *given]) == 1
+    assert capsys.readouterr().err == "idle: on purpose\n"
 
 
 def test_the_floor_of_mongodb_is_measured_beside_that_of_sqlite(
