@@ -16,7 +16,7 @@ from dataflows import metrics
 from engine.statuses import FINAL_RUN, RunStatus
 from store.protocol import BEGINNING, Change, HistoryLost, Position, RunQuery, Store, StoreError
 
-PAGE: Final = 250
+PAGE: Final = 500
 QUIET_SECONDS: Final = 0.5  # after which the last page is bookmarked although there is no next one
 IDLE_SECONDS: Final = 10.0  # between bookmarks of a feed that moves on without changes
 
