@@ -1,7 +1,7 @@
 """Kafka, as the benchmarks use it: topics that are gone afterwards, and a producer as anybody might write it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
@@ -13,15 +13,28 @@ _SECONDS = 30.0
 
 @contextmanager
 def topics(address: str, prefix: str) -> Iterator[None]:
-    """Whatever topics of this prefix are made meanwhile are deleted at the end."""
-    yield
-    client = AdminClient({"bootstrap.servers": address})
+    """The topics of this prefix are deleted at the end.
+
+    Raises:
+        BenchError: they can't be deleted.
+    """
     try:
-        names = [name for name in client.list_topics(timeout=_SECONDS).topics if name.startswith(f"{prefix}.")]
-        for deletion in client.delete_topics(names, operation_timeout=_SECONDS).values() if names else ():
-            deletion.result()
+        yield
+    except BaseException:
+        with suppress(KafkaException):  # what went wrong before is what matters
+            _delete(address, prefix)
+        raise
+    try:
+        _delete(address, prefix)
     except KafkaException as error:
         raise BenchError(f"the topics {prefix}.* can't be deleted: {error}") from error
+
+
+def _delete(address: str, prefix: str) -> None:
+    client = AdminClient({"bootstrap.servers": address})
+    names = [name for name in client.list_topics(timeout=_SECONDS).topics if name.startswith(f"{prefix}.")]
+    for deletion in client.delete_topics(names, operation_timeout=_SECONDS).values() if names else ():
+        deletion.result()
 
 
 class Sender:

@@ -1,7 +1,7 @@
 """MongoDB, as the benchmarks use it: a database that is gone afterwards, and the floor, what MongoDB alone takes."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import perf_counter
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -32,12 +32,21 @@ def database(url: str, name: str) -> Iterator[str]:
         BenchError: it can't be dropped.
     """
     own = urlsplit(url)._replace(path=f"/{name}").geturl()
-    yield own
     try:
-        with _client(own) as client:
-            client.drop_database(name)
+        yield own
+    except BaseException:
+        with suppress(PyMongoError):  # what went wrong before is what matters
+            _drop(own, name)
+        raise
+    try:
+        _drop(own, name)
     except PyMongoError as error:
         raise BenchError(f"the database {name} can't be dropped: {error}") from error
+
+
+def _drop(url: str, name: str) -> None:
+    with _client(url) as client:
+        client.drop_database(name)
 
 
 def floor(url: str, number: int) -> Figures:

@@ -63,8 +63,8 @@ def place(servers: Servers) -> Iterator[Place]:
         topics = relay = None
         if servers.broker is not None:
             topics = servers.broker, prefix
-            stack.enter_context(kafka.topics(*topics))
             done("topics", environment)
+            stack.enter_context(kafka.topics(*topics))
             relay = stack.enter_context(started("relay", environment, directory))
         yield Place(store, stack.enter_context(started("engine", environment, directory)), relay, topics)
 
