@@ -10,12 +10,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Final, Self
 
 from tests.servers.mongod import free_port
+from tests.servers.patient import HIDDEN, PUBLIC
 
+ROOT: Final = Path(__file__).parents[2]
 PATIENCE: Final = 60.0
 PRODUCE: Final = 0  # a request's number in Kafka's protocol
 
@@ -33,16 +36,17 @@ def packaged() -> Path | None:
 
 
 class Broker:
-    """A Kafka broker whose data lies in a folder."""
+    """A Kafka broker whose data lies in a folder, behind a proxy (`patient`) that lives as long as it does."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
+        self._proxy: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{PUBLIC}:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -60,11 +64,15 @@ class Broker:
         assert binary is not None, "there is no noida-db on this machine"
         self._folder.mkdir(parents=True, exist_ok=True)
         log = self._folder / "broker.log"
-        command = [str(binary), "start", "--only", "kafka", "--kafka-port", str(self.port), "--data-dir", "data"]
-        if setpriv := shutil.which("setpriv"):  # it ends with the thread that started it, however that ends
-            command = [setpriv, "--pdeathsig", "KILL", *command]
+        start = [str(binary), "start", "--only", "kafka", "--host", HIDDEN, "--kafka-port", str(self.port)]
+        proxy = [sys.executable, "-m", "tests.servers.patient", str(self.port)]
+        setpriv = shutil.which("setpriv")  # they end with the thread that started them, however that ends
+        bound = [setpriv, "--pdeathsig", "KILL"] if setpriv else []
         with log.open("ab") as output:
-            self._process = subprocess.Popen(command, cwd=self._folder, stdout=output, stderr=output)
+            self._process = subprocess.Popen(
+                [*bound, *start, "--data-dir", "data"], cwd=self._folder, stdout=output, stderr=output
+            )
+            self._proxy = subprocess.Popen([*bound, *proxy], cwd=ROOT, stdout=output, stderr=output)
         give_up = monotonic() + PATIENCE
         while not self._answers():
             assert self._process.poll() is None, f"the broker didn't start:\n{log.read_text(errors='replace')}"
@@ -85,6 +93,7 @@ class Broker:
         process, self._process = self._running, None
         process.terminate()
         process.wait(PATIENCE)
+        self._end_proxy()
 
     def kill(self) -> None:
         """End it as a crash would: what it was sent in the last second may be gone."""
@@ -92,6 +101,13 @@ class Broker:
         if process is not None:
             process.kill()
             process.wait()
+        self._end_proxy()
+
+    def _end_proxy(self) -> None:
+        proxy, self._proxy = self._proxy, None
+        if proxy is not None:
+            proxy.kill()
+            proxy.wait()
 
     def restart(self) -> None:
         """End it and start it again, on the same port with the same data."""
@@ -107,7 +123,10 @@ class Broker:
     def _answers(self) -> bool:
         with socket.socket() as client:
             client.settimeout(1)
-            return client.connect_ex(("127.0.0.1", self.port)) == 0
+            there = client.connect_ex((HIDDEN, self.port)) == 0
+        with socket.socket() as client:
+            client.settimeout(1)
+            return there and client.connect_ex((PUBLIC, self.port)) == 0
 
 
 class MockCluster:
