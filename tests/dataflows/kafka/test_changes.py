@@ -12,8 +12,8 @@ from dataflows.kafka.messages import record_of, run_of, truncated
 from dataflows.kafka.publishing import Record
 from dataflows.shell import News
 from store.protocol import BEGINNING
-from tests.dataflows.driver import Rig, until
-from tests.dataflows.kafka.driver import sent
+from tests.dataflows.driver import Rig
+from tests.dataflows.kafka.driver import sent, until
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def heard(feed: KafkaFeed, number: int) -> list[tuple[str, News]]:
         news.extend(feed.next_batch())
         return len(news) >= number
 
-    until(enough, f"{number} pieces of news")
+    until(enough)
     return news
 
 

@@ -15,8 +15,7 @@ from store.protocol import BEGINNING, NewRun, Store, StoreUnavailable
 from store.sqlite import SqliteStore
 from tests.acceptance.engines import running
 from tests.dataflows.driver import Rig
-from tests.dataflows.driver import until as eventually
-from tests.dataflows.kafka.driver import PARTITIONS, ends, kafka_at, whole
+from tests.dataflows.kafka.driver import PARTITIONS, ends, kafka_at, until, whole
 from tests.engine.driver import plan_of
 from tests.servers.broker import MockCluster
 
@@ -86,10 +85,10 @@ def test_a_relay_that_is_killed_goes_on_where_it_was_and_leaves_out_nothing(tmp_
             for _ in range(10):
                 begin(begun)
                 begun += 1
-            eventually(lambda: sum(ends(kafka, kafka.changes).values()) > 300 * life, "it has published something")  # noqa: B023
+            until(lambda: sum(ends(kafka, kafka.changes).values()) > 300 * life)  # noqa: B023
             relay.kill()
     with running(("-m", "icefloe", "relay"), settings, tmp_path / "last.log", started="relay_started") as relay:
-        eventually(lambda: store.bookmarked("relay") == store.position(), "all is published")
+        until(lambda: store.bookmarked("relay") == store.position())
         assert relay.terminate() == 0, relay.words()
     assert published(whole(kafka, kafka.changes)) == recorded(store)
     assert len(recorded(store)) == 30 * BATCH
@@ -106,7 +105,7 @@ def test_a_relay_that_is_asked_to_end_bookmarks_what_it_has_published(tmp_path: 
     }
     command = ("-m", "bytewax.run", "dataflows.relay")
     with running(command, settings, tmp_path / "log", await_start=False) as relay:
-        eventually(lambda: sum(ends(kafka, kafka.changes).values()) == 1, "the workflow is published")
+        until(lambda: sum(ends(kafka, kafka.changes).values()) == 1)
         assert relay.terminate() == 0, relay.words()
     assert store.bookmarked("relay") == store.position()
     store.close()
@@ -134,7 +133,7 @@ def test_a_broker_that_is_away_is_waited_for_and_the_relay_says_so(rig: Rig, clu
     start(rig, "s")
     at_work = Thread(target=pump, args=[relay])
     at_work.start()
-    eventually(lambda: "kafka" in relay.vitals.troubles, "it is not ready")
+    until(lambda: "kafka" in relay.vitals.troubles)
     cluster.up()
     at_work.join()
     assert "kafka" not in relay.vitals.troubles
@@ -177,7 +176,7 @@ def test_a_store_that_is_away_is_left_alone_for_a_moment_and_read_when_it_is_bac
         assert relay.read() == []
         assert relay.vitals.troubles == {"store": "nobody home"}
     assert relay.read() == [], "not at once"
-    eventually(relay.read, "it is read")
+    until(relay.read)
     assert relay.vitals.troubles == {}
     relay.end()
 
