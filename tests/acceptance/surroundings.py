@@ -1,5 +1,6 @@
 """What has to be there beside engines: topics and a relay, if they hear of changes by Kafka."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,10 @@ from typing import NamedTuple
 from tests.acceptance.engines import Engine, environment_of, python, running
 
 PARTITIONS = 4
+
+# The packaged broker now and then forgets to answer who joins a group while another member joins again. Who waits for
+# it asks anew after half a minute, not after five.
+IMPATIENT = json.dumps({"max.poll.interval.ms": 30_000})
 
 
 class Surroundings(NamedTuple):
@@ -28,7 +33,7 @@ class Surroundings(NamedTuple):
 @contextmanager
 def kafka_beside(folder: Path, store: str, address: str, prefix: str) -> Iterator[Surroundings]:
     """Make the topics, and keep a relay running, as a platform team would."""
-    settings: dict[str, object] = {"topic_prefix": prefix, "partitions": PARTITIONS}
+    settings: dict[str, object] = {"topic_prefix": prefix, "partitions": PARTITIONS, "kafka_options": IMPATIENT}
     events = f"kafka://{address}"
     given = {"store": store, "events": events, **settings}
     made = run(
