@@ -16,7 +16,7 @@ from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 from pymongo.read_concern import ReadConcern
 
 from store.mongo.errors import explain
-from store.protocol import StoreError, StoreUnavailable
+from store.protocol import StoreError, StoreGone, StoreUnavailable
 
 Document: TypeAlias = dict[str, Any]
 
@@ -49,6 +49,7 @@ class Connection:
         parts = urlsplit(url)
         hosts = parts.netloc.rpartition("@")[2]
         self.where = f"MongoDB at {hosts}"
+        self._gone: str | None = None
         given = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
         options = {name: value for name, value in _OPTIONS.items() if name.lower() not in given}
         try:
@@ -78,9 +79,14 @@ class Connection:
 
     @contextmanager
     def speaking(self) -> Iterator[None]:
-        """Turn the driver's errors into sentences."""
+        """Turn the driver's errors into sentences. Once the store is gone that is all there is to say."""
+        if self._gone is not None:
+            raise StoreGone(self._gone)
         try:
             yield
+        except StoreGone as error:
+            self._gone = str(error)
+            raise
         except PyMongoError as error:
             raise explain(error, self.where) from error
 

@@ -12,9 +12,9 @@ from engine.run import present
 from store.mongo.connection import Connection, Document
 from store.mongo.documents import read_run
 from store.mongo.errors import ALL_AFFECTED
-from store.mongo.schema import Mark, read_mark
+from store.mongo.schema import Mark, verify
 from store.mongo.stream import Item, Stream
-from store.protocol import BEGINNING, Change, Changes, HistoryLost, Position, StoreError, StoreGone
+from store.protocol import BEGINNING, Change, Changes, HistoryLost, Position
 from store.texts import in_short, read_entry
 
 _log = structlog.get_logger(__name__)
@@ -56,12 +56,14 @@ class Feed:
         stream = self._stream
         return stream is None or stream.changed()
 
-    def _ended(self, how: str) -> StoreError:
-        """What it means that a collection is not what it was."""
-        where = self._connection.where
-        if read_mark(self._connection) != self._mark:
-            return StoreGone(f"the store at {where} was deleted while it was open ({how}): start again")
-        return HistoryLost(f"the collections of {where} were replaced while they were open ({how})")
+    def _ended(self, how: str) -> HistoryLost:
+        """What it means that a collection is not what it was.
+
+        Raises:
+            StoreGone: the whole store isn't.
+        """
+        verify(self._connection, self._mark)
+        return HistoryLost(f"the collections of {self._connection.where} were replaced while they were open ({how})")
 
     def _change(self, item: Item) -> Change:
         """The change of an event; one that can't be read tells at least whom it is about."""

@@ -27,7 +27,7 @@ from pymongo import IndexModel
 from pymongo.errors import DuplicateKeyError
 
 from store.mongo.connection import Connection
-from store.protocol import Position, StoreError
+from store.protocol import Position, StoreError, StoreGone
 
 VERSION: Final = 1
 
@@ -85,6 +85,17 @@ def there(connection: Connection) -> Mark:
     if mark is None:
         raise StoreError(f"there is no store at {connection.where}: start an engine first")
     return mark
+
+
+def verify(connection: Connection, mark: Mark) -> None:
+    """See that the database still holds the store that was opened.
+
+    Raises:
+        StoreGone: it holds another one, or none.
+        StoreError: a newer version of this program has taken it over.
+    """
+    if read_mark(connection) != mark:
+        raise StoreGone(f"the store at {connection.where} was deleted or replaced while it was open: start again")
 
 
 def prepare(connection: Connection, began: Position) -> Mark:

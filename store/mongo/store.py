@@ -14,7 +14,7 @@ from store.mongo.clock import ServerClock
 from store.mongo.connection import Connection
 from store.mongo.feed import Feed
 from store.mongo.runs import Write
-from store.mongo.schema import prepare, there
+from store.mongo.schema import prepare, there, verify
 from store.mongo.stream import newest
 from store.playing import Stored
 from store.protocol import (
@@ -63,6 +63,7 @@ class MongoStore:
         except BaseException:
             self._connection.close()
             raise
+        self._mark = mark
         self.incarnation = mark.incarnation
         self._feed = Feed(self._connection, mark, self._cache.plan)
 
@@ -152,6 +153,7 @@ class MongoStore:
     def position(self) -> Position:
         """The position of the newest change."""
         with self._speaking():
+            verify(self._connection, self._mark)  # who lost history and goes on from here must know whose that is
             return newest(self._connection)
 
     def changed(self) -> bool:
@@ -174,6 +176,7 @@ class MongoStore:
     def register(self, owner: str, lease: float) -> Position:
         """Enter an owner with a lease in seconds; the position from which it should read the feed."""
         with self._speaking():
+            verify(self._connection, self._mark)
             position = owners.first_to_read(self._connection)
             owners.enter(self._connection, self._clock, owner, lease, position)
         self._writer = owner
@@ -183,6 +186,7 @@ class MongoStore:
         """Prolong the lease and say how far the feed was read; False if the owner has been declared dead."""
         with self._speaking():
             self._clock.measure(again=True)
+            verify(self._connection, self._mark)  # an engine that hears of changes elsewhere would never notice
             return owners.prolong(self._connection, self._clock, owner, lease, position)
 
     def owners(self) -> list[Owner]:

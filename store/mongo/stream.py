@@ -23,7 +23,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from store.mongo.connection import Connection, Document
 from store.mongo.errors import code_of, explain
-from store.protocol import HistoryLost, Position, StoreError, StoreUnavailable
+from store.protocol import HistoryLost, Position, StoreError, StoreGone, StoreUnavailable
 from store.texts import in_short
 
 AHEAD: Final = 5000
@@ -184,10 +184,10 @@ class Stream:
                 self._tell(StoreUnavailable(f"the feed of {self._connection.where} can't be read: {in_short(error)}"))
             self._close_stream()
             with self._lock:
-                if isinstance(self._trouble, StoreUnavailable):
-                    self._lock.wait_for(lambda: self._closed, AGAIN_SECONDS)
-                elif self._trouble is not None:
+                if isinstance(self._trouble, (HistoryLost, StoreGone)):
                     break
+                if self._trouble is not None:  # be it a right that was taken away: it may be given again
+                    self._lock.wait_for(lambda: self._closed, AGAIN_SECONDS)
 
     def _close_stream(self) -> None:
         stream, self._stream = self._stream, None

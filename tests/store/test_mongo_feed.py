@@ -1,6 +1,7 @@
 """The feed of a store on MongoDB loses nothing, and says so if the server has."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from time import monotonic, sleep
 from typing import Any
 
@@ -9,7 +10,18 @@ from pymongo import MongoClient
 
 from engine.transitions import RunPaused, RunResumed, TaskSucceeded, Wants
 from store.mongo import MongoStore
-from store.protocol import BEGINNING, Change, Changes, HistoryLost, Position, Proposal, StoreGone, StoreUnavailable
+from store.protocol import (
+    BEGINNING,
+    Change,
+    Changes,
+    HistoryLost,
+    Position,
+    Proposal,
+    Store,
+    StoreError,
+    StoreGone,
+    StoreUnavailable,
+)
 from tests.servers.mongod import MongoServer
 from tests.store.driver import PATIENCE, Player, news, workflow
 
@@ -31,7 +43,7 @@ def database(mongo_uri: str) -> Iterator[Any]:
         yield client.get_default_database()
 
 
-def until_trouble(store: MongoStore, after: Position) -> Exception:
+def until_trouble(store: Store, after: Position) -> Exception:
     """Read on until the feed is in trouble that won't pass."""
     deadline = monotonic() + PATIENCE
     while monotonic() < deadline:
@@ -39,7 +51,7 @@ def until_trouble(store: MongoStore, after: Position) -> Exception:
             after = store.changes(after).position
         except StoreUnavailable:
             pass
-        except (HistoryLost, StoreGone) as error:
+        except StoreError as error:
             return error
         sleep(0.01)
     pytest.fail("the feed went on")
@@ -95,6 +107,50 @@ def test_a_store_that_was_deleted_is_gone(player: Player, database: Any) -> None
     end = store.changes(BEGINNING).position
     database.client.drop_database(database.name)
     assert isinstance(until_trouble(store, end), StoreGone)
+
+
+def test_a_heartbeat_notices_that_the_store_was_replaced_by_another(
+    player: Player, database: Any, mongo_uri: str
+) -> None:
+    store = player.store
+    store.register("engine-1", 30.0)
+    assert store.beat("engine-1", 30.0, BEGINNING)
+    database.client.drop_database(database.name)
+    MongoStore(mongo_uri).close()
+    for _ in range(2):
+        with pytest.raises(StoreGone, match="deleted or replaced while it was open: start again"):
+            store.register("engine-2", 30.0)
+    with pytest.raises(StoreGone):  # whatever is asked of it from now on
+        store.next_wake()
+    assert database.owners.count_documents({}) == 0
+
+
+@pytest.mark.parametrize("again", ["beat", "position"])
+def test_a_store_that_was_deleted_is_gone_for_whoever_reads_no_feed(player: Player, database: Any, again: str) -> None:
+    store = player.store
+    store.register("engine-1", 30.0)
+    database.client.drop_database(database.name)
+    with pytest.raises(StoreGone):
+        store.position() if again == "position" else store.beat("engine-1", 30.0, BEGINNING)
+    with pytest.raises(StoreGone):
+        store.wake(10)
+
+
+def test_a_right_that_was_taken_away_for_a_while_does_not_end_the_feed(
+    player: Player, mongo_server: MongoServer
+) -> None:
+    end = player.store.changes(BEGINNING).position
+    with mongo_server.failing("getMore", errorCode=13):
+        assert "may not do that" in str(until_trouble(player.store, end))
+    player.start()
+    found: list[str] = []
+    deadline = monotonic() + PATIENCE
+    while not found:
+        assert monotonic() < deadline, "the feed stays silent"
+        with suppress(StoreError):
+            found = [change.id for change in player.store.changes(end).changes]
+        sleep(0.01)
+    assert found == ["r"]
 
 
 def test_a_collection_that_was_replaced_is_lost_history(player: Player, database: Any) -> None:
