@@ -78,7 +78,7 @@ class Shell:
         self.next_wake = 0.0
         self.moving = False
         self._echo: deque[WorkflowRun] = deque()
-        self._granted: list[Call] = []
+        self._granted: deque[Call] = deque()
         self._stop_at: float | None = None
         self._last_news = monotonic()
         self._ending = Event()
@@ -295,8 +295,7 @@ class Shell:
 
     def granted(self) -> list[Call]:
         """The calls that were claimed together with a result."""
-        granted, self._granted = self._granted, []
-        return granted
+        return [self._granted.popleft() for _ in range(len(self._granted))]  # of all workers, and read by one
 
     def apply(
         self, doing: str, proposals: list[Proposal], *, durable: bool, follow: Follow | None = None

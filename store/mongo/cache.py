@@ -57,25 +57,21 @@ class RunCache(Remembered[Place]):
 
     def load(self, ids: Iterable[str]) -> dict[str, Found]:
         """The runs of these ids that exist, as they are or have been; those not remembered are read in one go."""
-        return self._load(ids, {})
+        return self._load(list(ids), newest=False)
 
     def load_newest(self, ids: Iterable[str]) -> dict[str, Found]:
         """The runs of these ids that exist, as they are; those remembered are sent only if they have changed."""
-        wanted = list(ids)
-        known = [stored.place.stamp for id_ in wanted if (stored := self.get(id_)) is not None]
-        return self._load(wanted, {"stamp": {"$nin": known}}) if wanted else {}
+        return self._load(list(ids), newest=True)
 
-    def _load(self, ids: Iterable[str], unless: Mapping[str, Any]) -> dict[str, Found]:
-        found: dict[str, Found] = {}
-        missing = []
-        for id_ in ids:
-            stored = self.get(id_)
-            if stored is not None:
-                found[id_] = stored
-            if stored is None or unless:
-                missing.append(id_)
-        if missing:
-            documents = self._connection.quick("runs").find({"_id": {"$in": missing}, **unless}, WITHOUT_HISTORY)
+    def _load(self, wanted: list[str], *, newest: bool) -> dict[str, Found]:
+        # Each is looked up once: another thread may forget it meanwhile, and then it must not be missing.
+        found: dict[str, Found] = {id_: stored for id_ in wanted if (stored := self.get(id_)) is not None}
+        asked = wanted if newest else [id_ for id_ in wanted if id_ not in found]
+        if asked:
+            which: dict[str, Any] = {"_id": {"$in": asked}}
+            if newest:
+                which["stamp"] = {"$nin": [stored.place.stamp for stored in found.values()]}
+            documents = self._connection.quick("runs").find(which, WITHOUT_HISTORY)
             found.update((document["_id"], self.read(document)) for document in documents)
         return found
 

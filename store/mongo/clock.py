@@ -26,12 +26,14 @@ class ServerClock:
     def __init__(self, database: Database[dict[str, Any]], clock: Callable[[], float] | None) -> None:
         self._database = database
         self._clock = clock
-        self._told = 0.0
-        self._heard = float("-inf")
+        self._last = (0.0, float("-inf"))  # what it told and when that was heard: one value, for several threads
 
     def __call__(self) -> float:
         """The time; asks nobody."""
-        return self._told + monotonic() - self._heard if self._clock is None else self._clock()
+        if self._clock is not None:
+            return self._clock()
+        told, heard = self._last
+        return told + monotonic() - heard
 
     def measure(self, *, again: bool = False) -> float:
         """The time, asked of the server if that was long ago, or `again`.
@@ -39,12 +41,13 @@ class ServerClock:
         Raises:
             PyMongoError: it doesn't answer.
         """
-        if self._clock is None and (again or monotonic() - self._heard > MEASURED_AGAIN_SECONDS):
+        before, then = self._last
+        if self._clock is None and (again or monotonic() - then > MEASURED_AGAIN_SECONDS):
             told = self._database.command("hello")["localTime"].replace(tzinfo=UTC).timestamp()
             heard = monotonic()
-            expected = self._told + (heard - self._heard) * (1 - _DRIFT)
+            expected = before + (heard - then) * (1 - _DRIFT)
             late = told < expected < told + _LATE_SECONDS  # later still, and the clock was set back
-            self._told, self._heard = expected if late else told, heard
+            self._last = (expected if late else told, heard)
         return self()
 
     @property

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
 from traceback import format_exception
@@ -10,10 +11,11 @@ import pytest
 from pymongo import MongoClient
 
 from store.mongo import MongoStore
+from store.mongo.clock import ServerClock
 from store.open import open_store
 from store.protocol import BEGINNING, NewRun, StoreError, StoreUnavailable
 from tests.servers.mongod import MongoServer, free_port, mongod
-from tests.store.driver import PATIENCE, workflow
+from tests.store.driver import PATIENCE, START, workflow
 
 QUICKLY = "serverSelectionTimeoutMS=3000&connectTimeoutMS=3000"
 
@@ -167,3 +169,29 @@ def test_the_clock_is_the_servers_and_never_ahead_of_it(mongo_uri: str) -> None:
     [owner] = store.owners()
     assert after + 30 <= owner.alive_until + 0.001
     store.close()
+
+
+def test_who_asks_for_the_time_while_another_thread_measures_it_is_not_led_astray(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passed = 0.0
+
+    class Server:
+        def command(self, _name: str) -> dict[str, datetime]:
+            return {"localTime": datetime.fromtimestamp(START + passed, UTC)}
+
+    clock = ServerClock(Server(), None)  # type: ignore[arg-type] # as much of a database as it asks
+    monkeypatch.setattr("store.mongo.clock.monotonic", lambda: passed)
+    clock.measure()
+    passed = 20.0
+    measured = False
+
+    def measured_meanwhile() -> float:
+        nonlocal measured
+        if not measured:
+            measured = True
+            clock.measure(again=True)
+        return passed
+
+    monkeypatch.setattr("store.mongo.clock.monotonic", measured_meanwhile)
+    assert clock() == START + 20.0

@@ -16,6 +16,7 @@ from engine.run import JournalEntry, WorkflowRun
 from engine.statuses import TaskStatus
 from engine.transitions import RunCancelled, RunPaused, RunResumed, RunWoken, TaskSucceeded
 from store.mongo import MongoStore
+from store.mongo.cache import RunCache
 from store.protocol import BEGINNING, NewRun, Proposal, StoreUnavailable
 from tests.servers.mongod import MongoServer, mongod
 from tests.store.driver import PATIENCE, Player, check, news, workflow
@@ -83,6 +84,24 @@ def test_what_follows_is_asked_again_if_somebody_was_faster(stores: tuple[MongoS
     assert answer.run is not None
     assert answer.run.tasks["c"].status is TaskStatus.RUNNING
     assert [entry.type for entry in mine.store.journal("r")][-2:] == ["TaskSucceeded", "TaskClaimed"]
+
+
+def test_a_run_that_another_thread_forgets_meanwhile_is_not_missing(
+    mongo_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MongoStore(mongo_uri)
+    store.save_workflow(workflow())
+    Player(store).start()
+    look = RunCache.get
+
+    def look_and_forget(cache: RunCache, id_: str) -> Any:
+        found = look(cache, id_)
+        cache.drop(id_)
+        return found
+
+    monkeypatch.setattr(RunCache, "get", look_and_forget)
+    assert list(store.load(["r"])) == ["r"]
+    store.close()
 
 
 def test_two_who_start_the_same_runs_at_once_start_them_once(stores: tuple[MongoStore, MongoStore]) -> None:
