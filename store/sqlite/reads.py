@@ -17,6 +17,13 @@ from store.protocol import BEGINNING, Changes, HistoryLost, Page, Position, RunQ
 from store.sqlite.rows import SELECT_CHANGES, SUMMARY, position, read_change, read_summary
 from store.texts import canonical, dumps, in_short, read_entry
 
+_TENANTS: Final = """
+WITH RECURSIVE tenants (tenant) AS (
+  SELECT min(tenant) FROM runs
+  UNION ALL
+  SELECT (SELECT min(tenant) FROM runs WHERE tenant > tenants.tenant) FROM tenants WHERE tenant IS NOT NULL
+)
+SELECT tenant FROM tenants WHERE tenant IS NOT NULL"""
 _CONDITIONS: Final = {
     "tenant": "tenant = :tenant",
     "workflow": "workflow = :workflow",
@@ -116,12 +123,21 @@ def find(connection: sqlite3.Connection, query: RunQuery) -> Page:
         ValueError: the cursor is none of ours.
     """
     parameters, limit = _parameters(query), max(query.limit, 0)
-    # An index has the runs of one status in order. Those of several are merged, so that no page must sort all of them.
-    streams = [_select(connection, {**parameters, "status": status}, limit + 1) for status in query.statuses or (None,)]
+    # An index has the runs of one tenant and status in order; they are merged, so that no page must sort all of them.
+    streams = [
+        _select(connection, {**parameters, "tenant": tenant, "status": status}, limit + 1)
+        for tenant in ([query.tenant] if query.tenant is not None else _tenants(connection))
+        for status in query.statuses or (None,)
+    ]
     rows = list(islice(merge(*streams, key=lambda row: row[:2], reverse=True), limit + 1))
     shown = rows[:limit]
     more = len(rows) > len(shown) > 0
     return Page([read_summary(row[2:]) for row in shown], _cursor(*shown[-1][:2]) if more else None)
+
+
+def _tenants(connection: sqlite3.Connection) -> list[str]:
+    """All tenants that have runs: a look at an index for each."""
+    return [tenant for (tenant,) in connection.execute(_TENANTS)]
 
 
 def _select(connection: sqlite3.Connection, parameters: dict[str, Any], limit: int) -> list[tuple[Any, ...]]:

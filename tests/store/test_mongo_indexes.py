@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from engine.statuses import RunStatus
+from engine.statuses import FINAL_RUN, RunStatus
 from engine.transitions import RunCancelled
 from store.mongo import MongoStore
 from store.protocol import RunQuery
@@ -61,3 +61,22 @@ def test_nothing_is_searched_for_by_reading_all_runs(mongo_uri: str, database: A
     for one in asked:
         assert "COLLSCAN" not in one.get("planSummary", ""), one["command"]
         assert not one.get("hasSortStage") or "facts" in str(one["command"]), one["command"]
+
+
+def test_live_runs_of_all_tenants_are_found_without_reading_those_that_ended(mongo_uri: str, database: Any) -> None:
+    store = MongoStore(mongo_uri, clock=Clock())
+    player = Player(store)
+    for tenant in ("one", "other"):
+        store.save_workflow(workflow(tenant=tenant))
+        for number in range(20):
+            player.start(f"{tenant}{number}", tenant=tenant)
+            if number > 1:
+                player.do(RunCancelled(), f"{tenant}{number}")
+    database.command("profile", 2)
+    live = RunQuery(tenant=None, statuses=frozenset(RunStatus) - FINAL_RUN)
+    assert [run.id for run in store.find(live).runs] == ["other1", "other0", "one1", "one0"]
+    store.close()
+    database.command("profile", 0)
+    asked = list(database["system.profile"].find({"ns": f"{database.name}.runs"}))
+    assert max(one["docsExamined"] for one in asked) == 4
+    assert not any(one.get("hasSortStage") for one in asked)

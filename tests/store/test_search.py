@@ -1,5 +1,7 @@
 """Runs are found newest first, page by page, and counted."""
 
+from dataclasses import replace
+
 import pytest
 
 from engine.statuses import RunStatus
@@ -151,6 +153,22 @@ def test_a_clock_that_went_back_loses_no_run(player: Player, clock: Clock) -> No
 def test_a_cursor_that_is_none_is_refused(player: Player, cursor: str) -> None:
     with pytest.raises(ValueError, match="is no cursor of this store"):
         player.store.find(RunQuery(cursor=cursor))
+
+
+def test_the_runs_of_all_tenants_are_in_one_order(player: Player, clock: Clock) -> None:
+    for number in range(6):
+        player.start(f"r{number}", tenant="other" if number % 2 else "default")
+        clock.pass_(1)
+    for id_ in ("r2", "r5"):
+        player.do(RunPaused(), id_)
+    player.do(RunCancelled(), "r3")
+    assert found(player.store, tenant=None) == ["r5", "r4", "r3", "r2", "r1", "r0"]
+    either = RunQuery(tenant=None, statuses=frozenset({RunStatus.PENDING, RunStatus.PAUSED}), limit=2)
+    pages = [player.store.find(either)]
+    while pages[-1].cursor is not None:
+        pages.append(player.store.find(replace(either, cursor=pages[-1].cursor)))
+    assert [[run.id for run in page.runs] for page in pages] == [["r5", "r4"], ["r2", "r1"], ["r0"]]
+    assert found(player.store, tenant=None, workflow="nothing") == []
 
 
 def test_runs_are_counted_by_status_and_tenant(player: Player) -> None:
