@@ -125,8 +125,11 @@ def _with(task: TaskState, token: str) -> tuple[str, ...]:
 
 
 def _fitting(draft: Draft, task: TaskState, result: Result) -> Result:
-    """The result, unless its outputs don't fit: then a failure that says so."""
+    """The result, unless there is no room for its outputs, or for going on: then a failure that says so."""
     outputs = getattr(result, "outputs", None)
+    if isinstance(result, TaskSuspended) and draft.size > RUN_BYTES:
+        sentence = f"the task can't wait again: the run's document has reached its limit of {RUN_BYTES:,} bytes"
+        return TaskFailed(result.task, result.token, Error("RUN_FULL", sentence))
     if not outputs:
         return result
     try:
@@ -143,7 +146,7 @@ def _fitting(draft: Draft, task: TaskState, result: Result) -> Result:
 def _recorded(draft: Draft, task: TaskState, result: Result, at: float, luck: float) -> str:
     """Record what a call came to; a call is a step of its task, unless it is to be made again."""
     backoff = draft.plan.tasks[result.task].backoff
-    if task.attempt < backoff.max_attempts and _may_be_retried(result):
+    if task.attempt < backoff.max_attempts and _may_be_retried(result) and draft.size <= RUN_BYTES:
         _retried(draft, task, result, at, at + backoff.delay(task.attempt, luck))
         return "TaskRetried"
     result = _fitting(draft, task, result)

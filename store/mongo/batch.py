@@ -4,7 +4,7 @@ Playing ──keep──► an update for each run ──write──► one bulk
 """
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, Final
 
 from bson import ObjectId
 from pymongo import UpdateOne
@@ -19,6 +19,9 @@ from store.mongo.documents import events, history, last, state, task_fields
 from store.playing import Playing, Stored, Told, Unreadable
 from store.protocol import Follow
 from store.texts import dumps
+
+FULL_BYTES: Final = 12 * 1024 * 1024
+"""So large may the document of a run that goes on become, where MongoDB takes 16 MiB: there is room to end it."""
 
 
 class Update:
@@ -68,7 +71,13 @@ class Batch(Playing[Place]):
     def keep_change(
         self, stored: Stored[Place], run: WorkflowRun, told: Sequence[Told], touched: Collection[str]
     ) -> None:
-        """What changed in a run's document."""
+        """What changed in a run's document.
+
+        Raises:
+            ValueError: it has become too large, and the run goes on.
+        """
+        if run.size > FULL_BYTES and not run.is_final:
+            raise ValueError(f"so much has happened to the run that its document has {run.size:,} bytes")
         journal, transitions = history(told), events(told)
         fields = {**state(run, stored.run), **task_fields(run, touched)}
         update = self._update(stored.place, stored.run.wake_at)  # from here on nothing can raise

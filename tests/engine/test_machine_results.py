@@ -142,6 +142,18 @@ def test_g18_outputs_that_do_not_fit_into_the_run_fail_their_task(over: int, fit
     assert play.code("a") == ("" if fits else "OUTPUT_TOO_LARGE")
 
 
+@pytest.mark.parametrize(("over", "goes_on"), [(-1, True), (0, True), (1, False)])
+def test_g18_a_task_of_a_full_run_neither_waits_again_nor_is_retried(over: int, goes_on: bool) -> None:  # noqa: FBT001
+    play = Play(task("a"), task("b", retry=RETRY))
+    waits, fails = play.claim("a"), play.claim("b")
+    play.run = play.run._replace(size=RUN_BYTES + over)
+    play.do(TaskSuspended("a", waits, after=1.0))
+    assert (play["a"].status, play.code("a")) == (("WAITING", "") if goes_on else ("FAILED", "RUN_FULL"))
+    play.run = play.run._replace(size=RUN_BYTES + over)
+    play.do(TaskFailed("b", fails, Error("BROKEN", "it broke"), retryable=True))
+    assert play["b"].status == ("PENDING" if goes_on else "FAILED")
+
+
 # Retries.
 
 

@@ -13,7 +13,7 @@ import pytest
 from engine.machine import ready
 from engine.outcomes import Duplicate, Rejected
 from engine.run import JournalEntry, WorkflowRun
-from engine.statuses import TaskStatus
+from engine.statuses import RunStatus, TaskStatus
 from engine.transitions import RunCancelled, RunPaused, RunResumed, RunWoken, TaskSucceeded
 from store.mongo import MongoStore
 from store.mongo.cache import RunCache
@@ -102,6 +102,24 @@ def test_a_run_that_another_thread_forgets_meanwhile_is_not_missing(
     monkeypatch.setattr(RunCache, "get", look_and_forget)
     assert list(store.load(["r"])) == ["r"]
     store.close()
+
+
+def test_a_run_whose_document_gets_too_large_is_failed_beside_others(
+    stores: tuple[MongoStore, MongoStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player = Player(stores[0])
+    for id_ in ("full", "r"):
+        player.start(id_)
+    monkeypatch.setattr("store.mongo.batch.FULL_BYTES", player.run("full").size + 1000)
+    while isinstance(player.propose(RunPaused(), "full").outcome, JournalEntry):
+        player.propose(RunResumed(), "full")
+    claims = [Proposal(id_, player.dispatch("a", "r").claim(id_, "engine-1")) for id_ in ("full", "r")]
+    refused, claimed = stores[0].apply(claims)
+    assert isinstance(claimed.outcome, JournalEntry)
+    assert isinstance(refused.outcome, Rejected)
+    full = Player(stores[1]).run("full")
+    assert full.error is not None
+    assert (full.status, full.error.code) == (RunStatus.FAILED, "ENGINE_ERROR")
 
 
 def test_two_who_start_the_same_runs_at_once_start_them_once(stores: tuple[MongoStore, MongoStore]) -> None:
