@@ -67,7 +67,7 @@ class Feed:
 
     def _change(self, item: Item) -> Change:
         """The change of an event; one that can't be read tells at least whom it is about."""
-        position, event, part = item
+        position, event, part, _ = item
         document: Document = event.get("fullDocument") or {}
         entity = _ENTITIES[event["ns"]["coll"]]
         bare = Change(position, entity, str(event["documentKey"]["_id"]), 0, 0.0, None, None, None, None)

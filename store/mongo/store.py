@@ -187,7 +187,10 @@ class MongoStore:
         with self._speaking():
             self._clock.measure(again=True)
             verify(self._connection, self._mark)  # an engine that hears of changes elsewhere would never notice
-            return owners.prolong(self._connection, self._clock, owner, lease, position)
+            lives = owners.prolong(self._connection, self._clock, owner, lease, position)
+        if lives:
+            self._writer = owner  # should the answer to its entry have been lost
+        return lives
 
     def owners(self) -> list[Owner]:
         """The owners that aren't dead."""

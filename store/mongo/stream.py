@@ -34,6 +34,7 @@ STEP_SECONDS: Final = 30
 """An idle feed's position moves on in steps: each is written down, and that must not be the next thing it tells."""
 
 _AT_FIRST_MS: Final = 20
+_SMALL_CHARS: Final = 200
 _log = structlog.get_logger(__name__)
 
 _TOKEN: Final = pattern(r"82[0-9A-F]{16,}(/[0-9]{6})?")  # 82 means a time: 8 digits of seconds and 8 of a counter
@@ -43,11 +44,12 @@ _TELLING: Final = ("runs", "workflows")
 
 
 class Item(NamedTuple):
-    """One change: the `part`th of an event."""
+    """One change: the `part`th of an event. `chars` is how much it holds, about."""
 
     position: Position
     event: Document
     part: int
+    chars: int
 
 
 def seconds(position: Position) -> int:
@@ -144,7 +146,7 @@ class Stream:
             if self._trouble is not None and not self._ahead:
                 raise self._trouble
             items = [self._ahead.popleft() for _ in range(min(limit, len(self._ahead)))]
-            self._ahead_chars -= sum(_chars(item) for item in items)
+            self._ahead_chars -= sum(item.chars for item in items)
             if items:
                 self.given = items[-1].position
             elif catching_up or self._steps():
@@ -221,7 +223,7 @@ class Stream:
         with self._lock:
             new = [item for item in items if item.position > self._reached]
             self._ahead += new
-            self._ahead_chars += sum(map(_chars, new))
+            self._ahead_chars += sum(item.chars for item in new)
             self._reached = max(reached, self._reached)
             self._lock.notify_all()
             self._lock.wait_for(lambda: self._closed or self._has_room())
@@ -257,17 +259,24 @@ def _pipeline(excluding: str | None) -> list[Document]:
 
 
 def _items(event: Document) -> list[Item]:
+    """The changes of an event; one alone of what somebody else put there, who can write what he likes."""
     token = event["_id"]["_data"]
-    parts = len(event["last"]["told"]) if "last" in event else 1
-    if parts == 1:
-        return [Item(token, event, 0)]
-    return [Item(f"{token}/{part:06}", event, part) for part in range(parts)]
+    try:
+        parts = [_SMALL_CHARS + chars for chars in _chars(event)]
+    except (TypeError, ValueError, LookupError):
+        parts = []
+    if len(parts) <= 1:
+        return [Item(token, event, 0, sum(parts) or _SMALL_CHARS)]
+    return [Item(f"{token}/{part:06}", event, part, chars) for part, chars in enumerate(parts)]
 
 
-def _chars(item: Item) -> int:
-    """How much a change holds, about."""
-    last = item.event.get("last")
-    if last is not None:
-        return 200 + len(last["told"][item.part][3] or "")
-    document = item.event["fullDocument"]
-    return 200 + len(document.get("inputs") or document.get("document") or "")
+def _chars(event: Document) -> list[int]:
+    """How much each change of an event holds.
+
+    Raises:
+        TypeError, ValueError, LookupError: no version of this program wrote it.
+    """
+    if "last" in event:
+        return [len(transition or "") for _, _, _, transition in event["last"]["told"]]
+    document = event["fullDocument"]
+    return [len(document["inputs"] if event["ns"]["coll"] == "runs" else document["document"])]

@@ -184,13 +184,17 @@ def test_what_somebody_else_put_there_can_not_stop_the_feed(player: Player, data
     before = player.store.changes(BEGINNING).position
     database.runs.insert_one({"_id": "strange", "wake_at": 1.0})
     database.runs.update_one({"_id": "strange"}, {"$set": {"last": {"told": [[1, 2, "x", None]]}}})
+    strange: list[object] = [5, None, {}, {"told": []}, {"told": [[1], 2]}, {"told": 3}]
+    for last in strange:
+        database.runs.update_one({"_id": "strange"}, {"$set": {"last": last}})
+    database.workflows.insert_one({"_id": "strange", "document": 7})
     player.start()
     changes: list[Change] = []
-    while len(changes) < 3:
+    while len(changes) < 10:
         changes += news(player.store, before)
         before = changes[-1].position
-    assert [change.id for change in changes] == ["strange", "strange", "r"]
-    assert [change.entry is None for change in changes] == [True, True, False]
+    assert [change.id for change in changes] == [*["strange"] * 9, "r"]
+    assert [change.entry is None for change in changes] == [*[True] * 9, False]
     assert [run.id for run in player.store.wake(10)] == []
     assert player.store.next_wake() != 1.0
 

@@ -165,6 +165,18 @@ def test_a_start_of_unknown_fate_may_be_repeated(
     assert player.create().outcome == ("exists" if "writeConcernError" in fault else "created")
 
 
+def test_an_owner_whose_entry_was_never_answered_still_signs_what_it_writes(
+    stores: tuple[MongoStore, MongoStore], mongo_server: MongoServer
+) -> None:
+    player = Player(stores[0])
+    fault = {"writeConcernError": {"code": 64, "errmsg": "waiting for replication timed out"}}
+    with mongo_server.failing("update", **fault), pytest.raises(StoreUnavailable):
+        player.store.register("engine-1", 30.0)
+    assert player.store.beat("engine-1", 30.0, BEGINNING)
+    player.start()
+    assert [change.writer for change in news(player.store, BEGINNING)] == [None, "engine-1"]
+
+
 def test_a_server_that_is_frozen_is_away_until_it_goes_on(mongo_server: MongoServer, mongo_uri: str) -> None:
     store = MongoStore(f"{mongo_uri}&socketTimeoutMS=3000&serverSelectionTimeoutMS=3000")
     player = Player(store)
