@@ -4,9 +4,10 @@ records ─► librdkafka (idempotent: tries again for ever, in order, each reco
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 from confluent_kafka import KafkaError as ClientError
 from confluent_kafka import KafkaException, Producer
@@ -51,21 +52,25 @@ class Publisher:
             KafkaError: the broker refuses a record; of the others some may have been sent.
         """
         records = tuple(records)
-        if records != self._records:
-            self._begin(records)
         give_up = monotonic() + patience
-        while self._open:
-            self._producer.poll(0.05)
-            if self._failed is not None:
-                self._fail(records, *self._failed)
-            if self._open and monotonic() >= give_up:
-                raise self._kafka.error(ClientError(ClientError._TIMED_OUT, "no acknowledgement yet"))  # noqa: SLF001 - so the client names its own errors
+        try:
+            if records != self._records:
+                self._begin(records)
+            while self._open:
+                self._producer.poll(0.05)
+                if self._failed is not None:
+                    self._fail(records, *self._failed)
+                if self._open and monotonic() >= give_up:
+                    raise self._kafka.error(ClientError(ClientError._TIMED_OUT, "no acknowledgement yet"))  # noqa: SLF001 - so the client names its own errors
+        except KafkaException as error:  # a fatal one: this producer can't go on, but another one can
+            self._fail(records, 0, error.args[0])
         self._records = None
 
     def close(self) -> None:
         """Disconnect; what was not acknowledged is given up. Idempotent."""
-        self._producer.purge()
-        self._producer.flush(1)
+        with suppress(KafkaException):
+            self._producer.purge()
+            self._producer.flush(1)
 
     def _connect(self) -> Producer:
         return Producer(
@@ -109,11 +114,10 @@ class Publisher:
         if error is not None and self._failed is None:
             self._failed = index, error
 
-    def _fail(self, records: Sequence[Record], index: int, error: ClientError) -> None:
+    def _fail(self, records: Sequence[Record], index: int, error: ClientError) -> NoReturn:
         """Give up all that is under way, so that nothing overtakes the record that was refused."""
         self._records = None
-        self._producer.purge()
-        self._producer.flush(1)
+        self.close()
         self._producer = self._connect()
         if error.name() == "MSG_SIZE_TOO_LARGE":
             raise RecordTooLarge(index, records[index].topic, self._kafka.record_bytes)

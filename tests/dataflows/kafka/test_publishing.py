@@ -12,7 +12,7 @@ from dataflows.kafka.publishing import Publisher, Record
 from tests.dataflows.kafka.driver import PARTITIONS, PATIENCE, kafka_at, numbered, numbers, whole
 from tests.servers.broker import PRODUCE, MockCluster
 
-NOT_LEADER, TIMED_OUT, NOT_ENOUGH_REPLICAS = 6, 7, 19
+NOT_LEADER, TIMED_OUT, NOT_ENOUGH_REPLICAS, OUT_OF_ORDER = 6, 7, 19, 45
 
 # A broker refuses what follows a batch that it refused. The mock cluster takes it, and librdkafka believes it has both.
 ONE_AT_A_TIME = '{"max.in.flight.requests.per.connection": 1}'
@@ -127,3 +127,18 @@ def test_a_refusal_says_what_to_do_and_the_publisher_goes_on_after_it() -> None:
         publisher.send(numbered(kafka.changes, range(2)), PATIENCE)
         publisher.close()
         assert set(numbers(whole(kafka, kafka.changes))) == {0, 1}
+
+
+def test_after_a_fatal_error_of_its_producer_the_publisher_goes_on_with_another() -> None:
+    with MockCluster() as cluster:
+        cluster.topic("x.changes", 1)
+        kafka = kafka_at(cluster.address, "x")
+        publisher = Publisher(kafka)
+        publisher.send(numbered(kafka.changes, range(1)), PATIENCE)
+        cluster.refuse(PRODUCE, OUT_OF_ORDER)
+        page = numbered(kafka.changes, range(1, 3))
+        with pytest.raises(KafkaUnavailable, match=r"topic x\.changes: .*sequence"):
+            publisher.send(page, PATIENCE)
+        publisher.send(page, PATIENCE)
+        publisher.close()
+        assert set(numbers(whole(kafka, kafka.changes))) == {0, 1, 2}
