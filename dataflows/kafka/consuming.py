@@ -22,6 +22,7 @@ from dataflows.kafka.connection import Kafka
 from dataflows.metrics import KAFKA_UNAVAILABLE
 
 SHORTEST_SESSION_SECONDS: Final = 6.0  # what brokers allow by default
+LONGEST_SESSION_SECONDS: Final = 300.0  # its client's default `max.poll.interval.ms`, which is a bound
 WATCH_SECONDS: Final = 2.0
 LAST_COMMIT_SECONDS: Final = 3.0
 PREFETCHED_KBYTES: Final = 16 * 1024
@@ -34,7 +35,7 @@ Place: TypeAlias = tuple[str, int]
 
 
 class Message(NamedTuple):
-    """A message of a topic; one without a value is a tombstone."""
+    """A message of a topic; one without a value is a tombstone. It is `intact` unless its headers can't be read."""
 
     topic: str
     partition: int
@@ -43,6 +44,7 @@ class Message(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
+    intact: bool = True
 
 
 def message_of(found: ClientMessage) -> Message:
@@ -50,6 +52,7 @@ def message_of(found: ClientMessage) -> Message:
     topic, partition, offset = found.topic(), found.partition(), found.offset()
     assert topic is not None and partition is not None and offset is not None  # noqa: S101, PT018 - as its types don't say
     kind, timestamp = found.timestamp()
+    headers = _headers(found)
     return Message(
         topic,
         partition,
@@ -57,8 +60,17 @@ def message_of(found: ClientMessage) -> Message:
         None if kind == TIMESTAMP_NOT_AVAILABLE else timestamp,
         found.key(),
         found.value(),
-        list(cast("list[tuple[str, bytes | None]]", found.headers() or [])),
+        headers or [],
+        headers is not None,
     )
+
+
+def _headers(found: ClientMessage) -> list[tuple[str, bytes | None]] | None:
+    """The headers of a message; None if the name of one is not UTF-8, which the client can't handle."""
+    try:
+        return list(cast("list[tuple[str, bytes | None]]", found.headers() or []))
+    except (SystemError, UnicodeDecodeError):
+        return None
 
 
 def _nobody(_places: frozenset[Place]) -> None:
@@ -88,12 +100,14 @@ class GroupConsumer:
         self._left = left
         self._lost = lost
         self._assigned: set[Place] = set()
+        self._held: set[Place] = set()
         self._read: dict[Place, int] = {}
         self._remembered: dict[Place, int] = {}
         self._committed: dict[Place, int] = {}
         self._refusal: str | None = None
         self._closed = False
-        session = max(SHORTEST_SESSION_SECONDS, kafka.settings.lease)
+        longest = int(kafka.options.get("max.poll.interval.ms", LONGEST_SESSION_SECONDS * 1000)) / 1000
+        session = min(max(SHORTEST_SESSION_SECONDS, kafka.settings.lease), longest)
         self._consumer = Consumer(
             kafka.client(
                 auto_offset_reset="error",  # else it would jump over deleted messages without a word
@@ -110,11 +124,16 @@ class GroupConsumer:
         )
         self._consumer.subscribe(list(topics), on_assign=self._came, on_revoke=self._went, on_lost=self._went)
 
-    def poll(self, limit: int) -> list[Message]:
-        """Up to `limit` messages that are at hand. Never waits."""
+    def poll(self, limit: int, *, held: bool = False) -> list[Message]:
+        """Up to `limit` messages that are at hand. Never waits.
+
+        Without messages it is of use as well: it is how a member stays in its group. While it is `held` there are none,
+        but for a few of partitions that come meanwhile.
+        """
         messages: list[Message] = []
         gone: list[ClientMessage] = []
         try:
+            self._hold(held=held)
             for one in self._consumer.consume(limit, 0):
                 error = one.error()
                 if error is None:
@@ -175,6 +194,14 @@ class GroupConsumer:
     def _uncommitted(self) -> bool:
         return any(self._committed.get(place) != self._remembered.get(place) for place in self._remembered)
 
+    def _hold(self, *, held: bool) -> None:
+        if held and self._assigned != self._held:
+            self._consumer.pause([TopicPartition(*place) for place in self._assigned - self._held])
+            self._held = set(self._assigned)
+        elif self._held and not held:
+            self._consumer.resume([TopicPartition(*place) for place in self._assigned])
+            self._held = set()
+
     def _handed_out(self, one: ClientMessage) -> Message:
         message = message_of(one)
         self._read[message.topic, message.partition] = message.offset + 1
@@ -183,15 +210,21 @@ class GroupConsumer:
 
     def _begin_again(self, gone: list[ClientMessage]) -> None:
         """Go on from the earliest message where there is none at the place that the group has got to, or it is new."""
-        places = [TopicPartition(one.topic() or "", one.partition() or 0, OFFSET_BEGINNING) for one in gone]
+        offsets = {(one.topic() or "", one.partition() or 0): one.offset() for one in gone}
+        here = offsets.keys() & self._assigned  # others have left meanwhile
+        places = [TopicPartition(*place, OFFSET_BEGINNING) for place in here]
+        self._held -= here
+        self._forget(here)
         self._consumer.incremental_unassign(places)
         self._consumer.incremental_assign(places)
-        lost = frozenset((one.topic() or "", one.partition() or 0) for one in gone if one.offset() is not None)
+        lost = frozenset(place for place in here if offsets[place] is not None)
         if lost:
             self._lost(lost)
 
     def _came(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._assigned |= {(one.topic, one.partition) for one in partitions}
+        came = {(one.topic, one.partition) for one in partitions}
+        self._assigned |= came
+        self._forget(came)  # others may have read on from where this member had got to
         self._refusal = None
         log.info("partitions_came", group=self._group, came=len(partitions), now=len(self._assigned))
 
@@ -199,11 +232,16 @@ class GroupConsumer:
         """Their offsets were committed when this poll began, as far as they may be."""
         went = frozenset((one.topic, one.partition) for one in partitions)
         self._assigned -= went
-        for place in went:
-            for offsets in (self._read, self._remembered, self._committed):
-                offsets.pop(place, None)
+        self._held -= went
+        self._forget(went)
         log.info("partitions_went", group=self._group, went=len(went), now=len(self._assigned))
         self._left(went)
+
+    def _forget(self, places: Iterable[Place]) -> None:
+        """What was read of these partitions counts no longer."""
+        for place in places:
+            for offsets in (self._read, self._remembered, self._committed):
+                offsets.pop(place, None)
 
     def _answered(self, error: ClientError | None, offsets: list[TopicPartition]) -> None:
         """What became of a commit; one that failed is made again with the next."""

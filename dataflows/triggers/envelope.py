@@ -50,6 +50,8 @@ def opened(message: Message) -> Event:
     if len(message.value) > MESSAGE_BYTES:
         size = f"{len(message.value):,} bytes, at most {MESSAGE_BYTES:,} are allowed"
         raise Refused("TOO_LARGE", f"the message is {size}")
+    if not message.intact:
+        raise Refused("BAD_MESSAGE", "the name of a header is not UTF-8 text")
     headers = _headers(message)
     content_type = headers.pop("content-type", None)
     media = (content_type or "").partition(";")[0].strip().lower()

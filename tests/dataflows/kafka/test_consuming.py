@@ -4,12 +4,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import TopicPartition
 
 from dataflows.kafka.connection import Kafka
-from dataflows.kafka.consuming import GroupConsumer, Place
+from dataflows.kafka.consuming import GroupConsumer, Message, Place, message_of
+from dataflows.settings import EngineSettings
 from tests.dataflows.kafka.driver import PARTITIONS, ends, kafka_at, numbered, numbers, polled, sent, until
 from tests.servers.broker import MockCluster
 
@@ -129,6 +131,54 @@ def test_of_what_a_killed_process_had_read_the_next_one_reads_again_what_was_not
         again = polled(consumer, lambda found: len(found) >= 10)
         assert sorted(numbers(again)) == list(range(20, 30))
         consumer.close()
+
+
+class Spoiled:
+    """A message whose headers the client can't give: the name of one is not UTF-8."""
+
+    topic = staticmethod(lambda: "t")
+    partition = offset = staticmethod(lambda: 0)
+    timestamp = staticmethod(lambda: (0, 0))
+    key = value = staticmethod(lambda: b"x")
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        raise SystemError("<method 'headers' …> returned a result with an exception set")
+
+
+def test_a_message_whose_headers_cant_be_read_is_a_message_and_known_as_such() -> None:
+    spoiled: Any = Spoiled()
+    assert message_of(spoiled) == Message("t", 0, 0, None, b"x", b"x", [], intact=False)
+
+
+def test_a_member_that_is_held_hands_out_nothing_and_leaves_out_nothing_when_it_goes_on(
+    kafka: Kafka, members: list[GroupConsumer]
+) -> None:
+    consumer = member(kafka, members)
+    until(lambda: consumer.partitions(kafka.changes) == ALL, consumer)
+    sent(kafka, numbered(kafka.changes, range(100)))
+    found: list[int] = []
+    while len(found) < 100:
+        found += numbers(polled(consumer, bool))
+        assert consumer.poll(100, held=True) == []
+    assert sorted(found) == list(range(100))
+
+
+def test_where_a_member_had_got_to_counts_no_longer_when_a_partition_comes_back_to_it(
+    kafka: Kafka, members: list[GroupConsumer]
+) -> None:
+    consumer = member(kafka, members)
+    consumer._read = dict.fromkeys(((kafka.changes, one) for one in ALL), 1000)
+    consumer.remember()
+    until(lambda: consumer.partitions(kafka.changes) == ALL, consumer)
+    consumer.remember()
+    assert not consumer._uncommitted()
+
+
+@pytest.mark.parametrize("lease", [1, 600])
+def test_a_lease_may_be_shorter_or_longer_than_what_a_broker_takes(lease: float) -> None:
+    with MockCluster() as cluster:
+        kafka = Kafka(EngineSettings(events=f"kafka://{cluster.address}", lease=lease))
+        GroupConsumer(kafka, kafka.engines_group, [kafka.changes]).close()
 
 
 def test_a_broker_that_is_away_is_told_of_and_never_waited_for_and_all_goes_on_when_it_is_back() -> None:

@@ -173,6 +173,7 @@ EVENT = {"specversion": "1.0", "id": "e", "source": "/s", "type": RUN, "data": S
         (message(b""), "EMPTY", "empty"),
         (message(b"\x00\xff\x17"), "BAD_MESSAGE", "line 1, column"),
         (message(b"{"), "BAD_MESSAGE", "not JSON"),
+        (message()._replace(intact=False), "BAD_MESSAGE", "the name of a header"),
         (message(b"[1]"), "BAD_MESSAGE", "must be a JSON object"),
         (message(b'{"workflow": "a", "workflow": "b"}'), "BAD_MESSAGE", "twice"),
         (message(b'{"workflow": "a", "inputs": {"x": NaN}}'), "BAD_MESSAGE", "no JSON number"),
