@@ -6,8 +6,9 @@ patiently for a store that is away.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
-from threading import Event
+from threading import Event, get_ident
 from time import monotonic, sleep
 from typing import NamedTuple, TypeAlias, TypeVar
 
@@ -33,6 +34,7 @@ T = TypeVar("T")
 log = structlog.get_logger("engine")
 
 _RETRY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
+_AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 _ENDING_SECONDS = 0.25  # between tries when it is about to end
 
 
@@ -77,6 +79,7 @@ class Shell:
         self.give_up: Callable[[Exception], None] = lambda _error: None
         self.next_wake = 0.0
         self.moving = False
+        self._paced: int | None = None
         self._echo: deque[WorkflowRun] = deque()
         self._granted: deque[Call] = deque()
         self._stop_at: float | None = None
@@ -136,6 +139,19 @@ class Shell:
         if moving or (self._echo and not self.stopping):
             return 0.0
         return self.pace()
+
+    def paces(self) -> None:
+        """The worker that calls this is the one whose turns take as long as `pause` says."""
+        self._paced = get_ident()
+
+    def next_turn(self, pace: float | None = None) -> datetime:
+        """When a source is to be asked again: there in each turn, in another worker in so many seconds.
+
+        A worker that waits for the later moment of one of its sources goes on asking those that named none.
+        """
+        if get_ident() == self._paced:
+            return _AT_ONCE
+        return datetime.now(UTC) + timedelta(seconds=self.pace() if pace is None else pace)
 
     def pace(self) -> float:
         """Seconds between two looks at the store: the shorter the more is going on."""

@@ -4,7 +4,7 @@ Bytewax polls them in turn. Only the source of completions ever waits, and no lo
 whatever ends, in whichever thread, wakes it at once. In each process the first worker's sources do the work.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from time import monotonic
 from typing import TypeAlias, TypeVar
 
@@ -19,12 +19,11 @@ from store.protocol import HistoryLost, StoreError, StoreGone
 PAGE = 250
 DUE_AT_ONCE = 500
 LOOK_SECONDS = 1.0  # how often the store is asked for the next due time, which others may have set
+IDLE_SECONDS = 0.1  # how often a source that has nothing to do looks whether the engine stops
 TROUBLED_SECONDS = 0.5  # how long a source leaves a store alone that is away
 
 Keyed: TypeAlias = tuple[str, News]
 T = TypeVar("T")
-
-_AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 
 log = structlog.get_logger("engine")
 
@@ -43,7 +42,7 @@ class _Idle(StatelessSourcePartition[T]):
         return []
 
     def next_awake(self) -> datetime | None:
-        return datetime.now(UTC) + timedelta(milliseconds=100)
+        return self._shell.next_turn(IDLE_SECONDS)
 
 
 class _Polled(StatelessSourcePartition[T]):
@@ -60,7 +59,7 @@ class _Polled(StatelessSourcePartition[T]):
         self._not_before = 0.0
 
     def next_awake(self) -> datetime | None:
-        return _AT_ONCE
+        return self._shell.next_turn()
 
     def next_batch(self) -> list[T]:
         if monotonic() < self._not_before:
@@ -202,6 +201,7 @@ class Completions(_Polled[tuple[str, Work]]):
         shell = self._shell
         calls = shell.calls
         shell.vitals.turned(self._worker)
+        shell.paces()
         if shell.overtime:
             calls.give_back_all()
         if shell.stopping and not len(calls):

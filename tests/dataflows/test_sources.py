@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -341,7 +342,18 @@ def test_in_each_process_the_first_worker_s_source_does_the_work(rig: Rig, momen
     moment.now += 1
     assert second.next_batch() == []
     assert ids(first.next_batch()) == ["r"]
-    idle_until, busy_until = second.next_awake(), first.next_awake()
-    assert idle_until is not None
-    assert busy_until is not None
-    assert busy_until < datetime.now(UTC) < idle_until
+
+
+def test_only_the_worker_that_waits_for_completions_turns_without_a_rest(rig: Rig) -> None:
+    busy, idle = source(rig, Completions), source(rig, StoreFeed)
+    busy.next_batch()
+    soon = idle.next_awake()
+    assert soon is not None
+    assert soon < datetime.now(UTC), "it is the same worker"
+    rig.shell._last_news = 0  # nothing is going on
+    later: list[datetime | None] = []
+    asked = datetime.now(UTC)
+    other = Thread(target=lambda: later.extend((idle.next_awake(), idle_source(rig).next_awake())))
+    other.start()
+    other.join()
+    assert [one is not None and one > asked for one in later] == [True, True]
