@@ -4,12 +4,12 @@
                           ▲                  └─► outbox ─► dead letters
                           └── commits when both have all of an epoch
 
-While letters are on their way, or very many runs wait for their turn, it reads one message a second: just enough to
-stay in its consumer group.
+While letters are on their way, or very many runs wait for their turn, it reads nothing, and only stays in its consumer
+group. So what a process holds is bounded, however long letters can't be written.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from time import monotonic
 from typing import Final
 
@@ -23,16 +23,15 @@ from dataflows.kafka.publishing import Publisher
 from dataflows.kafka.source import Committed, KafkaSource
 from dataflows.settings import Binding
 from dataflows.shell import Shell
+from dataflows.sources import IDLE_SECONDS
 from dataflows.triggers.accept import Acceptor
 from dataflows.triggers.letters import Letter
 from dataflows.triggers.outbox import Outbox
 
 DOING: Final = "read triggers"
 AT_ONCE: Final = 250
-HELD_SECONDS: Final = 1.0
+HELD_SECONDS: Final = 1.0  # between polls that are of no use but to stay in the group
 WAITING_AT_MOST: Final = 10_000  # runs that wait for a slot
-
-_AT_ONCE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 log = structlog.get_logger("engine")
 
@@ -45,6 +44,7 @@ class Reader(StatelessSourcePartition[Message]):
         self._consumer = consumer
         self._outbox = outbox
         self._next_look = 0.0
+        self._polled = 0.0
 
     def next_batch(self) -> list[Message]:
         """What there is now.
@@ -59,10 +59,11 @@ class Reader(StatelessSourcePartition[Message]):
         if now < self._next_look:
             return []
         held = not self._outbox.empty() or shell.slots.waiting() > WAITING_AT_MOST
-        messages = self._consumer.poll(1 if held else AT_ONCE)
-        if held:
-            self._next_look = now + HELD_SECONDS
-        elif not messages:
+        if held and now < self._polled + HELD_SECONDS:
+            return []  # mostly it is over in a moment
+        self._polled = now
+        messages = self._consumer.poll(AT_ONCE, held=held)
+        if not messages:
             self._next_look = now + shell.pace()
         if messages:
             shell.heard()
@@ -74,8 +75,8 @@ class Reader(StatelessSourcePartition[Message]):
         return messages
 
     def next_awake(self) -> datetime | None:
-        """In the next turn; how long one takes is for the source of completions to say."""
-        return _AT_ONCE
+        """When to look again."""
+        return self._shell.next_turn()
 
 
 class _Written(Committed[Message]):
@@ -101,11 +102,8 @@ class _Written(Committed[Message]):
 
 
 class _Nothing(StatelessSourcePartition[Message]):
-    """Beside sources that are asked in each turn it must be as well: a later moment has Bytewax turn in vain."""
-
-    def __init__(self, shell: Shell, *, beside_others: bool) -> None:
+    def __init__(self, shell: Shell) -> None:
         self._shell = shell
-        self._beside_others = beside_others
 
     def next_batch(self) -> list[Message]:
         if self._shell.stopping:
@@ -113,19 +111,17 @@ class _Nothing(StatelessSourcePartition[Message]):
         return []
 
     def next_awake(self) -> datetime | None:
-        return _AT_ONCE if self._beside_others else datetime.now(UTC) + timedelta(milliseconds=100)
+        return self._shell.next_turn(IDLE_SECONDS)
 
 
 class _NoSource(DynamicSource[Message]):
-    """Nothing, until the engine stops. The first worker of a process is the one with the other sources."""
+    """Nothing, until the engine stops."""
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
-        self._built = False
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> _Nothing:  # noqa: ARG002 - Bytewax's
-        first, self._built = not self._built, True
-        return _Nothing(self._shell, beside_others=first)
+        return _Nothing(self._shell)
 
 
 class Triggers:
