@@ -68,6 +68,8 @@ def newest(connection: Connection) -> Position:
         PyMongoError: as the server says.
     """
     with connection.database.watch(max_await_time_ms=1) as stream:
+        while stream.resume_token is None:  # somebody has written since: their event is the first that it tells
+            stream.try_next()
         return _token(stream)
 
 

@@ -53,6 +53,30 @@ def test_what_somebody_else_wrote_meanwhile_is_reckoned_with(stores: tuple[Mongo
     assert [type(outcome) for outcome in outcomes] == [Rejected, Rejected, JournalEntry]
 
 
+def test_a_store_can_be_opened_and_its_newest_position_asked_for_while_others_write(
+    stores: tuple[MongoStore, MongoStore],
+) -> None:
+    mine, theirs = stores
+    done = Event()
+
+    def write() -> None:
+        for number in count():
+            if done.is_set():
+                return
+            theirs.bookmark("reader", str(number))
+
+    writers = [Thread(target=write) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    try:
+        positions = [mine.position() for _ in range(200)]
+    finally:
+        done.set()
+        for writer in writers:
+            writer.join()
+    assert positions == sorted(positions)
+
+
 def test_a_refusal_by_what_is_out_of_date_is_none(stores: tuple[MongoStore, MongoStore]) -> None:
     mine, theirs = map(Player, stores)
     mine.start()
