@@ -96,7 +96,8 @@ def demo(  # noqa: PLR0913 - the options of the command
                 raise CommandError("NOT_EMPTY", f"{place_of(url)} has runs already, and the demo begins without any")
             relay = None
             if events != "store":
-                settings["topic_prefix"] = f"icefloe-demo-{token_hex(4)}"
+                own = session.settings.topic_prefix if "topic_prefix" in session.settings.model_fields_set else None
+                settings["topic_prefix"] = own or f"icefloe-demo-{token_hex(4)}"
                 _make_topics(settings)
                 relay = stack.enter_context(Engine(place / "relay.log", settings, "relay"))
             engine = stack.enter_context(Engine(place / "engine.log", settings))

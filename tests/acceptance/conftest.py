@@ -44,8 +44,7 @@ def surroundings(
     if events_kind == "store":
         yield Surroundings(store, "store", {})
         return
-    address = request.getfixturevalue("watchful_kafka_address" if events_kind == "watchful kafka" else "kafka_address")
-    prefix = request.getfixturevalue("topic_prefix")
+    address, prefix = request.getfixturevalue("watchful_kafka_address"), request.getfixturevalue("topic_prefix")
     with kafka_beside(tmp_path, store, address, prefix) as surroundings:
         yield surroundings
 

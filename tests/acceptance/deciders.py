@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from random import Random
 from threading import Barrier
+from traceback import print_exc
 
 from engine.outcomes import Rejected
 from engine.transitions import Signal, SignalReceived
@@ -27,7 +28,12 @@ def main(url: str, name: str, threads: int, people: Sequence[str], runs: Sequenc
     def decide(number: int) -> list[tuple[str, str, str, str]]:
         answers = []
         dice = Random(f"{name} {number}")
-        store = open_store(url)
+        try:
+            store = open_store(url)
+        except BaseException:
+            print_exc()
+            barrier.abort()  # else the others would wait for ever
+            raise
         barrier.wait()
         for run_id in dice.sample(runs, len(runs)):
             who, decision = dice.choice(people), dice.choice(["approve", "reject"])

@@ -126,7 +126,7 @@ class Scene:
         """Wait until each of these engines has its share of the runs."""
         until(lambda: len(self.store.owners()) == len(engines), "all are there")
         if self.surroundings.relay is not None:
-            until(lambda: all(map(_partitions, engines)), "each reads some partitions", within=120)
+            until(lambda: all(map(_partitions, engines)), "each reads some partitions", within=60)
 
     def await_effects(self, number: int) -> None:
         """Wait until the ledger has so many lines."""

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,8 @@ from engine.documents import Workflow
 from engine.statuses import RunStatus
 from store.open import open_store
 from store.protocol import NewRun, RunQuery
-from tests.acceptance.engines import ROOT, until
+from tests.acceptance.engines import ROOT, environment_of, until
+from tests.acceptance.surroundings import IMPATIENT
 
 pytestmark = pytest.mark.acceptance
 
@@ -34,10 +35,13 @@ def command(*flags: str, **options: float | str | Path) -> list[str]:
     return [sys.executable, "-m", "icefloe", "demo", *flags, *given]
 
 
-def run(*flags: str, **options: float | str | Path) -> subprocess.CompletedProcess[str]:
+def run(
+    *flags: str, environment: Mapping[str, object] | None = None, **options: float | str | Path
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(*flags, **options), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
+        command(*flags, **options), cwd=ROOT, env=environment_of(environment or {}), capture_output=True, text=True,
+        timeout=PATIENCE, check=False,
+    )  # fmt: skip
 
 
 @contextmanager
@@ -80,9 +84,11 @@ def test_nothing_is_lost_or_done_twice_when_the_engine_is_killed_half_way(
     place = tmp_path / "kept"
     url = request.getfixturevalue("mongo_uri") if store_kind == "mongo" else f"sqlite:///{place}/icefloe.db"
     elsewhere = {"on": url} if store_kind == "mongo" else {}
+    environment = {}
     if events_kind == "kafka":
-        elsewhere["events"] = f"kafka://{request.getfixturevalue('kafka_address')}"
-    ended = run("--json", limit=RUNS, dir=place, **elsewhere)
+        elsewhere["events"] = f"kafka://{request.getfixturevalue('watchful_kafka_address')}"
+        environment = {"TOPIC_PREFIX": request.getfixturevalue("topic_prefix"), "KAFKA_OPTIONS": IMPATIENT}
+    ended = run("--json", limit=RUNS, dir=place, environment=environment, **elsewhere)
     assert ended.returncode == 0, ended.stderr
     told = json.loads(ended.stdout)
     assert told["problems"] == []

@@ -27,11 +27,6 @@ on_kafka = pytest.mark.parametrize(
     [pytest.param("sqlite", "kafka", id="sqlite"), pytest.param("mongo", "kafka", id="mongo")],
     indirect=True,
 )
-on_watchful_kafka = pytest.mark.parametrize(
-    ("store_kind", "events_kind"),
-    [pytest.param("sqlite", "watchful kafka", id="sqlite"), pytest.param("mongo", "watchful kafka", id="mongo")],
-    indirect=True,
-)
 
 
 class Topics:
@@ -73,7 +68,7 @@ def trigger(number: int) -> bytes:
     return json.dumps({"id": f"message-{number}", "workflow": "w", "inputs": {"number": number}}).encode()
 
 
-@on_watchful_kafka
+@on_kafka
 @pytest.mark.parametrize("seed", [4])
 def test_g2_every_message_starts_one_run_though_it_comes_again_and_engines_are_killed(scene: Scene, seed: int) -> None:
     dice = random.Random(seed)

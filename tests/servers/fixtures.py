@@ -71,7 +71,10 @@ def kafka_address(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def watchful_kafka_address(topic_prefix: str) -> Iterator[str]:
-    """A broker that notices when a member of a group is killed: the packaged one never does, librdkafka's own does."""
+    """A broker for groups whose members come and go: librdkafka's pretended ones, since the packaged one forgets some.
+
+    It never notices that a member was killed, and now and then doesn't answer one that joins.
+    """
     own = os.environ.get("ICEFLOE_TEST_KAFKA")
     if own:
         yield own
