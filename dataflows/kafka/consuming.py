@@ -25,7 +25,7 @@ SHORTEST_SESSION_SECONDS: Final = 6.0  # what brokers allow by default
 LONGEST_SESSION_SECONDS: Final = 300.0  # its client's default `max.poll.interval.ms`, which is a bound
 WATCH_SECONDS: Final = 2.0
 LAST_COMMIT_SECONDS: Final = 3.0
-PREFETCHED_KBYTES: Final = 16 * 1024
+PREFETCHED_KBYTES: Final = 4 * 1024
 NO_BROKER: Final = ClientError(ClientError._ALL_BROKERS_DOWN, "no broker answers")  # noqa: SLF001 - so the client names it
 
 log = structlog.get_logger("kafka")
