@@ -163,6 +163,7 @@ class MongoStore:
     def bookmark(self, reader: str, position: Position) -> None:
         """Remember, durably, how far a reader of the feed has got. The feed tells nothing that isn't durable."""
         with self._speaking():
+            verify(self._connection, self._mark)  # a stream goes on silently on a server that has another store now
             self._connection.durable("bookmarks").update_one(
                 {"_id": reader}, {"$set": {"position": position}}, upsert=True
             )

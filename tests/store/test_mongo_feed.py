@@ -1,6 +1,6 @@
 """The feed of a store on MongoDB loses nothing, and says so if the server has."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from time import monotonic, sleep
 from typing import Any
@@ -125,13 +125,20 @@ def test_a_heartbeat_notices_that_the_store_was_replaced_by_another(
     assert database.owners.count_documents({}) == 0
 
 
-@pytest.mark.parametrize("again", ["beat", "position"])
-def test_a_store_that_was_deleted_is_gone_for_whoever_reads_no_feed(player: Player, database: Any, again: str) -> None:
+NOTICED: dict[str, Callable[[Store], object]] = {
+    "beat": lambda store: store.beat("engine-1", 30.0, BEGINNING),
+    "bookmark": lambda store: store.bookmark("relay", BEGINNING),
+    "position": lambda store: store.position(),
+}
+
+
+@pytest.mark.parametrize("when", NOTICED)
+def test_a_store_that_was_deleted_is_gone_for_whoever_reads_no_feed(player: Player, database: Any, when: str) -> None:
     store = player.store
     store.register("engine-1", 30.0)
     database.client.drop_database(database.name)
     with pytest.raises(StoreGone):
-        store.position() if again == "position" else store.beat("engine-1", 30.0, BEGINNING)
+        NOTICED[when](store)
     with pytest.raises(StoreGone):
         store.wake(10)
 
