@@ -18,6 +18,7 @@ from dataflows.kafka.errors import RecordTooLarge
 
 PATIENCE_SECONDS: Final = 5.0
 _FRAME_BYTES: Final = 128  # what surrounds a record
+_FATAL: Final = (KafkaException, SystemError)  # the latter if the client calls back with the former at hand
 
 
 class Record(NamedTuple):
@@ -62,13 +63,15 @@ class Publisher:
                     self._fail(records, *self._failed)
                 if self._open and monotonic() >= give_up:
                     raise self._kafka.error(ClientError(ClientError._TIMED_OUT, "no acknowledgement yet"))  # noqa: SLF001 - so the client names its own errors
-        except KafkaException as error:  # a fatal one: this producer can't go on, but another one can
-            self._fail(records, 0, error.args[0])
+        except _FATAL as error:  # this producer can't go on, but another one can
+            known = error if isinstance(error, KafkaException) else error.__cause__
+            fatal = known.args[0] if isinstance(known, KafkaException) else ClientError(ClientError._FATAL, str(error))  # noqa: SLF001 - as above
+            self._fail(records, 0, fatal)
         self._records = None
 
     def close(self) -> None:
         """Disconnect; what was not acknowledged is given up. Idempotent."""
-        with suppress(KafkaException):
+        with suppress(*_FATAL):
             self._producer.purge()
             self._producer.flush(1)
 
