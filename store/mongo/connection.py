@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
+from bson.errors import BSONError
 from pymongo import MongoClient, ReadPreference, WriteConcern
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -89,6 +90,8 @@ class Connection:
             raise
         except PyMongoError as error:
             raise explain(error, self.where) from error
+        except (BSONError, OverflowError, UnicodeError) as error:  # no document can say what was asked for
+            raise StoreError(f"{self.where}: {error}") from error
 
     def _check(self) -> None:
         try:

@@ -6,7 +6,7 @@ import pytest
 
 from engine.statuses import RunStatus
 from engine.transitions import RunCancelled, RunPaused
-from store.protocol import RunQuery, Store
+from store.protocol import RunQuery, Store, StoreError
 from tests.store.driver import START, Clock, Player, everything, workflow
 
 
@@ -169,6 +169,16 @@ def test_the_runs_of_all_tenants_are_in_one_order(player: Player, clock: Clock) 
         pages.append(player.store.find(replace(either, cursor=pages[-1].cursor)))
     assert [[run.id for run in page.runs] for page in pages] == [["r5", "r4"], ["r2", "r1"], ["r0"]]
     assert found(player.store, tenant=None, workflow="nothing") == []
+
+
+def test_what_no_store_can_hold_is_refused_with_a_sentence(player: Player) -> None:
+    for ask in (
+        lambda: found(player.store, workflow="\ud800"),
+        lambda: player.store.counts(tenant="\ud800"),
+        lambda: player.store.workflow("w", 2**70),
+    ):
+        with pytest.raises(StoreError):
+            ask()
 
 
 def test_runs_are_counted_by_status_and_tenant(player: Player) -> None:
