@@ -51,8 +51,9 @@ class _Environment(EnvSettingsSource):
 
 
 def place_of(url: str) -> str:
-    """The URL of a store, without the password that it may hold."""
-    return re.sub(r"(://[^/@:]*:)[^/]*@", r"\1…@", url)
+    """The URL of a store, without the passwords that it may hold."""
+    url = re.sub(r"(://[^/@:]*:).*@", r"\1…@", url)  # to the last @: one that should have been escaped hides nothing
+    return re.sub(r"(?i)([?&][^=&]*(?:password|properties)=)[^&]*", r"\1…", url)
 
 
 class Binding(BaseModel):

@@ -113,6 +113,10 @@ def test_a_value_that_can_not_be_used_is_not_repeated(monkeypatch: pytest.Monkey
 
 
 def test_the_stores_place_is_shown_without_its_password() -> None:
-    settings = EngineSettings(store="mongodb://ada:s3@cret@db.example:27017/x")
-    assert settings.place == "mongodb://ada:…@db.example:27017/x"
+    for password in ("s3cret", "s3@cret", "s3/cret", "s3?c@ret"):
+        settings = EngineSettings(store=f"mongodb://ada:{password}@db.example:27017/x")
+        assert settings.place == "mongodb://ada:…@db.example:27017/x"
+    options = "?tls=true&tlsCertificateKeyFilePassword={0}&replicaSet=r&authMechanismProperties=AWS_SESSION_TOKEN:{0}"
+    settings = EngineSettings(store="mongodb://db/x" + options.format("s3cret"))
+    assert settings.place == "mongodb://db/x" + options.format("…").replace("AWS_SESSION_TOKEN:", "")
     assert EngineSettings().place == "sqlite:///.icefloe/icefloe.db"
