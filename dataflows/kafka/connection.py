@@ -17,7 +17,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from dataflows.kafka.errors import KafkaError, KafkaUnavailable, worded
-from dataflows.settings import Binding, EngineSettings, SettingsError
+from dataflows.settings import Binding, EngineSettings, SettingsError, place_of
 
 SCHEME: Final = "kafka://"
 LIMITS_SECONDS: Final = 2.0  # for what isn't needed
@@ -53,11 +53,26 @@ class Kafka:
         self.triggers: Mapping[str, Binding] = (
             {f"{prefix}.triggers": Binding(workflows=("*",))} if settings.triggers is None else settings.triggers
         )
+        if own := {self.changes, self.dead_letters} & self.triggers.keys():
+            raise SettingsError(
+                f"ICEFLOE_TRIGGERS: {', '.join(sorted(own))}: what engines write can't be their triggers"
+            )
         self.engines_group = f"{prefix}.engines"
         self.triggers_group = f"{prefix}.triggers"
         self.counts: dict[str, int] = {}
-        self.record_bytes = int(self.options.get("message.max.bytes", RECORD_BYTES))
+        self.record_bytes = self.option("message.max.bytes", RECORD_BYTES)
         self._last_error = ""
+
+    def option(self, name: str, default: int) -> int:
+        """A number among the client's options.
+
+        Raises:
+            SettingsError: it is none.
+        """
+        try:
+            return int(self.options.get(name, default))
+        except ValueError:
+            raise SettingsError(f"ICEFLOE_KAFKA_OPTIONS: {name} should be a whole number") from None
 
     def client(self, **own: Any) -> dict[str, Any]:
         """The configuration of a client; dots are underscores in the names of its `own` properties."""
@@ -153,7 +168,7 @@ class Kafka:
         """Let no batch be larger than any of the topics takes, if the broker tells."""
         asked = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
         for answer in admin.describe_configs(asked, request_timeout=LIMITS_SECONDS).values():
-            with suppress(KafkaException, TimeoutError):
+            with suppress(KafkaException, TimeoutError, KeyError, TypeError, ValueError):  # some brokers don't tell
                 limit = int(answer.result(2 * LIMITS_SECONDS)["max.message.bytes"].value)
                 self.record_bytes = max(_FRAME_BYTES, min(self.record_bytes, limit - _FRAME_BYTES))
 
@@ -162,6 +177,6 @@ def _servers(events: str) -> str:
     servers = events.removeprefix(SCHEME).rstrip("/")
     if not events.startswith(SCHEME) or not servers or "/" in servers or "@" in servers:
         raise SettingsError(
-            f"ICEFLOE_EVENTS is {events!r}: it should be 'store', or 'kafka://host:9092' (several: kafka://one:9092,two:9092)"
+            f"ICEFLOE_EVENTS is {place_of(events)!r}: it should be 'store', or 'kafka://host:9092' (several: kafka://one:9092,two:9092)"
         )
     return servers

@@ -22,7 +22,7 @@ from dataflows.kafka.connection import Kafka
 from dataflows.metrics import KAFKA_UNAVAILABLE
 
 SHORTEST_SESSION_SECONDS: Final = 6.0  # what brokers allow by default
-LONGEST_SESSION_SECONDS: Final = 300.0  # its client's default `max.poll.interval.ms`, which is a bound
+LONGEST_SESSION_MS: Final = 300_000  # its client's default `max.poll.interval.ms`, which is a bound
 WATCH_SECONDS: Final = 2.0
 LAST_COMMIT_SECONDS: Final = 3.0
 PREFETCHED_KBYTES: Final = 4 * 1024
@@ -106,7 +106,7 @@ class GroupConsumer:
         self._committed: dict[Place, int] = {}
         self._refusal: str | None = None
         self._closed = False
-        longest = int(kafka.options.get("max.poll.interval.ms", LONGEST_SESSION_SECONDS * 1000)) / 1000
+        longest = kafka.option("max.poll.interval.ms", LONGEST_SESSION_MS) / 1000
         session = min(max(SHORTEST_SESSION_SECONDS, kafka.settings.lease), longest)
         self._consumer = Consumer(
             kafka.client(

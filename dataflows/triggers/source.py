@@ -125,7 +125,7 @@ class _NoSource(DynamicSource[Message]):
 
 
 class Triggers:
-    """What a process has to do with triggers; without Kafka, nothing ever comes."""
+    """What a process has to do with triggers; without Kafka, or without a topic of them, nothing ever comes."""
 
     def __init__(self, shell: Shell, kafka: Kafka | None) -> None:
         self._bindings: Mapping[str, Binding] = {} if kafka is None else kafka.triggers
@@ -135,7 +135,7 @@ class Triggers:
 
     def source(self) -> Source[Message]:
         """The input of the dataflow."""
-        return _NoSource(self._shell) if self._kafka is None else KafkaSource(self._open)
+        return KafkaSource(self._open) if self._bindings else _NoSource(self._shell)
 
     def acceptor(self) -> Acceptor:
         """What the dataflow does with each batch."""

@@ -26,8 +26,15 @@ def test_topics_and_groups_are_named_by_their_prefix() -> None:
 
 @pytest.mark.parametrize("address", ["", "one:9092/x", "ada:secret@one:9092"])
 def test_an_address_that_is_none_is_refused(address: str) -> None:
-    with pytest.raises(SettingsError, match="'kafka://host:9092'"):
+    with pytest.raises(SettingsError, match="'kafka://host:9092'") as refused:
         kafka_at(address, "x")
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("topic", ["x.changes", "x.triggers.dlq"])
+def test_what_engines_write_cant_be_their_triggers(topic: str) -> None:
+    with pytest.raises(SettingsError, match=f"ICEFLOE_TRIGGERS: {topic}: "):
+        kafka_at("one:9092", "x", triggers=json.dumps({topic: {"workflows": ["*"]}}))
 
 
 def test_options_reach_the_client_but_those_that_the_engine_depends_on(topic_prefix: str) -> None:
@@ -35,6 +42,8 @@ def test_options_reach_the_client_but_those_that_the_engine_depends_on(topic_pre
     assert kafka.client()["security.protocol"] == "SASL_SSL"
     with pytest.raises(SettingsError, match=r"ICEFLOE_KAFKA_OPTIONS: enable\.auto\.commit, group\.id can't be set"):
         kafka_at("one:9092", topic_prefix, kafka_options='{"group.id": "mine", "enable.auto.commit": true}')
+    with pytest.raises(SettingsError, match=r"ICEFLOE_KAFKA_OPTIONS: message\.max\.bytes should be a whole number"):
+        kafka_at("one:9092", topic_prefix, kafka_options='{"message.max.bytes": "much"}')
     with pytest.raises(SettingsError, match=r'ICEFLOE_KAFKA_OPTIONS: No such configuration property: "nonsense"'):
         kafka_at("one:9092", topic_prefix, kafka_options='{"nonsense": 1}').check([])
 

@@ -224,3 +224,9 @@ def test_what_is_wrong_with_the_broker_is_told_as_long_as_it_is(rig: Rig) -> Non
     consumer.trouble = None
     reader.next_batch()
     assert not rig.shell.troubles
+
+
+def test_without_any_topic_of_triggers_nothing_is_read(rig: Rig) -> None:
+    kafka = Kafka(EngineSettings.load(events="kafka://one:9092", triggers="{}"))
+    source: Any = Triggers(rig.shell, kafka).source()
+    assert source.build("step", 0, 1).next_batch() == []
