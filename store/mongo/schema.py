@@ -88,13 +88,13 @@ def there(connection: Connection) -> Mark:
 
 
 def verify(connection: Connection, mark: Mark) -> None:
-    """See that the database still holds the store that was opened.
+    """See that the database still holds the store that was opened, be it in the hands of a newer version by now.
 
     Raises:
         StoreGone: it holds another one, or none.
-        StoreError: a newer version of this program has taken it over.
     """
-    if read_mark(connection) != mark:
+    found = connection.durable("meta").find_one({"_id": "store"})
+    if found is None or found["incarnation"] != mark.incarnation:
         raise StoreGone(f"the store at {connection.where} was deleted or replaced while it was open: start again")
 
 

@@ -136,6 +136,8 @@ NOTICED: dict[str, Callable[[Store], object]] = {
 def test_a_store_that_was_deleted_is_gone_for_whoever_reads_no_feed(player: Player, database: Any, when: str) -> None:
     store = player.store
     store.register("engine-1", 30.0)
+    database.meta.update_one({"_id": "store"}, {"$set": {"schema": 99}})  # as a rolling upgrade may do
+    NOTICED[when](store)
     database.client.drop_database(database.name)
     with pytest.raises(StoreGone):
         NOTICED[when](store)
