@@ -22,7 +22,7 @@ from tests.acceptance.scene import Scene, chain, task
 pytestmark = pytest.mark.acceptance
 
 KILLS = 60
-KILLS_ELSEWHERE = 20  # on stores and events that aren't the embedded one's
+KILLS_ELSEWHERE = 12  # on stores and events that aren't the embedded one's
 STARTING = 6  # each such one is killed while it starts, or soon after
 
 
