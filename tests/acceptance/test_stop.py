@@ -12,7 +12,7 @@ from tests.acceptance.scene import Scene, task
 pytestmark = [pytest.mark.acceptance, pytest.mark.everywhere]
 
 STOPS = 8
-STOPS_ELSEWHERE = 5  # on stores and events that aren't the embedded one\'s
+STOPS_ELSEWHERE = 5  # on stores and events that aren't the embedded one's
 
 
 @pytest.mark.parametrize(("workers", "seed"), [(1, 1), (2, 2)])
