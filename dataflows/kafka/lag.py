@@ -1,13 +1,16 @@
 """How far a consumer group has got with a topic, as the brokers know it."""
 
+from time import monotonic, sleep
 from typing import Final, NamedTuple
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from dataflows.kafka.connection import Kafka
+from dataflows.kafka.errors import KafkaError
 
 PATIENCE_SECONDS: Final = 10.0
+AGAIN_SECONDS: Final = 0.2
 _EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # the client's
 _LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # likewise
 
@@ -28,13 +31,22 @@ def lag(kafka: Kafka, group: str, topic: str) -> Lag:
     """
     admin = kafka.admin()
     places = [TopicPartition(topic, number) for number in range(kafka.counts[topic])]
-    try:
-        first, end = (_offsets(admin, places, bound) for bound in (_EARLIEST, _LATEST))
-        of_group = [ConsumerGroupTopicPartitions(group, places)]
-        committed = admin.list_consumer_group_offsets(of_group, request_timeout=PATIENCE_SECONDS)[group].result()
-        members = admin.describe_consumer_groups([group], request_timeout=PATIENCE_SECONDS)[group].result().members
-    except KafkaException as error:
-        raise kafka.error(error.args[0], f"group {group}") from None
+    give_up = monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return _asked(admin, group, places)
+        except KafkaException as error:
+            worded = kafka.error(error.args[0], f"group {group}")
+            if isinstance(worded, KafkaError) or monotonic() >= give_up:
+                raise worded from None
+            sleep(AGAIN_SECONDS)  # a broker that has just started may not know yet who looks after the group
+
+
+def _asked(admin: AdminClient, group: str, places: list[TopicPartition]) -> Lag:
+    first, end = (_offsets(admin, places, bound) for bound in (_EARLIEST, _LATEST))
+    of_group = [ConsumerGroupTopicPartitions(group, places)]
+    committed = admin.list_consumer_group_offsets(of_group, request_timeout=PATIENCE_SECONDS)[group].result()
+    members = admin.describe_consumer_groups([group], request_timeout=PATIENCE_SECONDS)[group].result().members
     unread = sum(end[one.partition] - max(first[one.partition], one.offset) for one in committed.topic_partitions)
     return Lag(unread, len(members))
 
