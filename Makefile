@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 ROOMS := engine blocks store dataflows icefloe bench
 KUBERNETES = $(filter-out k8s/kustomization.yaml k8s/scaling.yaml, $(wildcard k8s/*.yaml))  # the two aren't its own kinds
 PYTHON ?=
-WORKERS ?= 2
+WORKERS ?= 4
 ARGS ?=
 
 help: ## list the targets
