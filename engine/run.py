@@ -173,20 +173,6 @@ def load_task(document: Mapping[str, Any]) -> TaskState:
     return TaskState(**fields)
 
 
-_STORED = (
-    "id", "tenant", "inputs", "labels", "requested_by", "created_at", "status", "paused", "cancelled", "generation",
-    "revision", "updated_at", "started_at", "finished_at", "outputs", "heal", "wake_at", "deadline", "told", "size",
-)  # fmt: skip
-
-
-def dump_header(run: WorkflowRun) -> dict[str, Any]:
-    """The JSON form of a run without its tasks and its workflow."""
-    document = {field: getattr(run, field) for field in _STORED}
-    document["parent"] = None if run.parent is None else run.parent._asdict()
-    document["error"] = None if run.error is None else run.error._asdict()
-    return document
-
-
 def present(run: WorkflowRun, journal: list[JournalEntry] | None = None) -> dict[str, Any]:
     """The whole document, as people and front ends read it: the workflow's tasks, each with its state."""
     workflow = run.plan.workflow.model_dump(mode="json", exclude_none=True)

@@ -169,14 +169,6 @@ class GroupConsumer:
         """The partitions of a topic that this member reads at the moment."""
         return frozenset(partition for name, partition in self._assigned if name == topic)
 
-    def reads(self, topic: str, partition: int) -> bool:
-        """Whether this member reads that partition at the moment."""
-        return (topic, partition) in self._assigned
-
-    def count(self, topic: str) -> int:
-        """How many partitions a topic had when the process started."""
-        return self._kafka.counts[topic]
-
     def close(self, *, commit: bool = True) -> None:
         """Commit what was remembered, unless it mustn't be yet, and leave the group. Idempotent."""
         if self._closed:

@@ -2,16 +2,21 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from engine.draft import fold
 from engine.machine import restore
-from engine.run import JournalEntry, TaskState, WorkflowRun, dump_header, dump_task, load_task
+from engine.run import JournalEntry, TaskState, WorkflowRun, dump_task, load_task
 from engine.settle import HEAL_DOUBLINGS, HEAL_SECONDS
 from engine.statuses import FINAL_TASK, TaskStatus
 from engine.transitions import Error
 
 LONGEST_HEAL = HEAL_SECONDS * 2**HEAL_DOUBLINGS * 1.1
 ENGINES_OWN = frozenset({TaskStatus.RUNNING, TaskStatus.WAITING})
+STORED = (
+    "id", "tenant", "inputs", "labels", "requested_by", "created_at", "status", "paused", "cancelled", "generation",
+    "revision", "updated_at", "started_at", "finished_at", "outputs", "heal", "wake_at", "deadline", "told", "size",
+)  # fmt: skip
 
 
 def violations(run: WorkflowRun, journal: Sequence[JournalEntry]) -> list[str]:
@@ -72,9 +77,17 @@ def _restored_faults(run: WorkflowRun) -> Iterator[str]:
             yield f"RESTORE: {field} is {mine}, and was restored as {its}"
 
 
+def _header(run: WorkflowRun) -> dict[str, Any]:
+    """The JSON form of a run without its tasks and its workflow."""
+    document = {field: getattr(run, field) for field in STORED}
+    document["parent"] = None if run.parent is None else run.parent._asdict()
+    document["error"] = None if run.error is None else run.error._asdict()
+    return document
+
+
 def stored_and_restored(run: WorkflowRun) -> WorkflowRun:
     """The run after a way through JSON, its derived fields forgotten and computed anew."""
-    header = json.loads(json.dumps(dump_header(run)))
+    header = json.loads(json.dumps(_header(run)))
     tasks = {name: load_task(json.loads(json.dumps(dump_task(task)))) for name, task in run.tasks.items()}
     stored = {field: header[field] for field in header if field not in {"parent", "error", "status"}}
     return restore(
