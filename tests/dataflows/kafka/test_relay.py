@@ -67,14 +67,20 @@ def _ended(rig: Rig, name: str) -> Any:
     return rig.ended()
 
 
-def test_a_relay_that_is_killed_goes_on_where_it_was_and_leaves_out_nothing(tmp_path: Path, kafka: Kafka) -> None:
-    store = SqliteStore(tmp_path / "icefloe.db")
+def _used_by_a_relay(folder: Path, kafka: Kafka) -> tuple[SqliteStore, dict[str, str]]:
+    """A store with a workflow, and the settings of a relay process that publishes its changes."""
+    store = SqliteStore(folder / "icefloe.db")
     store.save_workflow(plan_of("a", name="w").workflow)
     settings = {
-        "store": f"sqlite:///{tmp_path}/icefloe.db",
+        "store": f"sqlite:///{folder}/icefloe.db",
         "events": kafka.settings.events,
         "topic_prefix": kafka.settings.topic_prefix,
     }
+    return store, settings
+
+
+def test_a_relay_that_is_killed_goes_on_where_it_was_and_leaves_out_nothing(tmp_path: Path, kafka: Kafka) -> None:
+    store, settings = _used_by_a_relay(tmp_path, kafka)
 
     def begin(batch: int) -> None:
         store.create([NewRun(f"r{batch}-{one}", "w", {}) for one in range(BATCH)])
@@ -96,13 +102,7 @@ def test_a_relay_that_is_killed_goes_on_where_it_was_and_leaves_out_nothing(tmp_
 
 
 def test_a_relay_that_is_asked_to_end_bookmarks_what_it_has_published(tmp_path: Path, kafka: Kafka) -> None:
-    store = SqliteStore(tmp_path / "icefloe.db")
-    store.save_workflow(plan_of("a", name="w").workflow)
-    settings = {
-        "store": f"sqlite:///{tmp_path}/icefloe.db",
-        "events": kafka.settings.events,
-        "topic_prefix": kafka.settings.topic_prefix,
-    }
+    store, settings = _used_by_a_relay(tmp_path, kafka)
     command = ("-m", "bytewax.run", "dataflows.relay")
     with running(command, settings, tmp_path / "log", await_start=False) as relay:
         until(lambda: sum(ends(kafka, kafka.changes).values()) == 1)
