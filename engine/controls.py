@@ -1,8 +1,11 @@
 """What is done to a run as a whole: waking, cancelling, pausing, resuming, retrying, giving up, telling its parent."""
 
+from collections.abc import Collection, Iterable
+
 from engine.draft import Draft
 from engine.limits import REASON_CHARS
 from engine.outcomes import DUPLICATE, TOUCHED, Refusal, Rejected
+from engine.refusals import too_wordy, unknown_task
 from engine.results import timed_out
 from engine.run import TaskState
 from engine.settle import consider, settle
@@ -16,6 +19,7 @@ from engine.transitions import (
     RunResumed,
     RunRetried,
     RunWoken,
+    TaskBypassed,
 )
 
 TIMEOUT_GRACE = 5.0  # seconds in which the engine that runs an attempt reports its timeout itself
@@ -71,7 +75,7 @@ def _touch(draft: Draft, at: float, luck: float) -> Refusal:
 def cancelled(draft: Draft, transition: RunCancelled, at: float, luck: float) -> str | Refusal:  # noqa: ARG001
     """Every task that isn't final is cancelled at once, and no handler is started."""
     if len(transition.reason) > REASON_CHARS:
-        return _wordy(transition.reason)
+        return too_wordy(transition.reason)
     if draft.status in FINAL_RUN:
         return DUPLICATE if draft.cancelled else _ended(draft)
     draft.cancelled = True
@@ -110,7 +114,7 @@ def _cancel_tasks(draft: Draft, at: float) -> None:
 def paused(draft: Draft, transition: RunPaused, at: float, luck: float) -> str | Refusal:  # noqa: ARG001
     """Nothing new is claimed and no timer acts; results and signals are still recorded."""
     if len(transition.reason) > REASON_CHARS:
-        return _wordy(transition.reason)
+        return too_wordy(transition.reason)
     if draft.status in FINAL_RUN:
         return _ended(draft)
     if draft.paused:
@@ -122,7 +126,7 @@ def paused(draft: Draft, transition: RunPaused, at: float, luck: float) -> str |
 def resumed(draft: Draft, transition: RunResumed, at: float, luck: float) -> str | Refusal:  # noqa: ARG001
     """The run goes on; what became due meanwhile acts at once."""
     if len(transition.reason) > REASON_CHARS:
-        return _wordy(transition.reason)
+        return too_wordy(transition.reason)
     if draft.status in FINAL_RUN:
         return _ended(draft)
     if not draft.paused:
@@ -133,15 +137,10 @@ def resumed(draft: Draft, transition: RunResumed, at: float, luck: float) -> str
 
 def retried(draft: Draft, transition: RunRetried, at: float, luck: float) -> str | Refusal:  # noqa: ARG001
     """Failed, timed-out and cancelled tasks are reset, and all that is downstream of them: a new generation."""
-    if len(transition.reason) > REASON_CHARS:
-        return _wordy(transition.reason)
-    if draft.generation != transition.generation:
-        return Rejected("STALE_RETRY", f"the run has been retried already: its generation is {draft.generation}")
-    if draft.status not in (RunStatus.FAILED, RunStatus.CANCELLED):
-        return Rejected("NOT_FAILED", f"only a failed or cancelled run can be retried; this one is {draft.status}")
     redone = {name for name, task in draft.tasks.items() if task.status in _REDONE}
-    if not redone:
-        return Rejected("NOTHING_TO_RETRY", "no task of this run failed, timed out or was cancelled")
+    refusal = _unretriable(draft, transition, redone) or _unskippable(draft, transition.skip, redone)
+    if refusal is not None:
+        return refusal
     _add_downstream(draft, redone)
     draft.generation += 1
     draft.cancelled = draft.paused = draft.told = False
@@ -152,10 +151,59 @@ def retried(draft: Draft, transition: RunRetried, at: float, luck: float) -> str
     for name in draft.tasks:
         if name in redone:
             draft.put(name, fresh)
+    for name in transition.skip:
+        draft.put(name, _bypassed(fresh, transition.reason, at))
     for name in draft.tasks:
         if name in redone:
             consider(draft, name, None, at)
     return "RunRetried"
+
+
+def _unretriable(draft: Draft, transition: RunRetried, redone: Collection[str]) -> Rejected | None:
+    """Why a run can't be retried; `redone` are its tasks that failed."""
+    if len(transition.reason) > REASON_CHARS:
+        return too_wordy(transition.reason)
+    if draft.generation != transition.generation:
+        return Rejected("STALE_RETRY", f"the run has been retried already: its generation is {draft.generation}")
+    if draft.status not in (RunStatus.FAILED, RunStatus.CANCELLED):
+        return Rejected("NOT_FAILED", f"only a failed or cancelled run can be retried; this one is {draft.status}")
+    if not redone:
+        return Rejected("NOTHING_TO_RETRY", "no task of this run failed, timed out or was cancelled")
+    return None
+
+
+def _unskippable(draft: Draft, skip: Iterable[str], redone: Collection[str]) -> Rejected | None:
+    for name in skip:
+        if name not in draft.tasks:
+            return unknown_task(draft, name)
+        if name not in redone:
+            return Rejected("TASK_FINAL", f"{name!r} didn't fail, it is {draft.tasks[name].status}: nothing to skip")
+    return None
+
+
+def bypassed(draft: Draft, transition: TaskBypassed, at: float, luck: float) -> str | Refusal:  # noqa: ARG001
+    """The run goes on as if a task that waits had said no."""
+    name, generation, reason = transition
+    task = draft.tasks.get(name)
+    if task is None:
+        return unknown_task(draft, name)
+    if len(reason) > REASON_CHARS:
+        return too_wordy(reason)
+    if generation != task.generation:
+        return Rejected("STALE_SKIP", f"this is for an earlier try of {name!r}; the run has been retried since")
+    if task.status is TaskStatus.WAITING or task.not_before is not None:
+        draft.put(name, _bypassed(task, reason, at))
+        return "TaskBypassed"
+    doing = {TaskStatus.RUNNING: "is being called", TaskStatus.PENDING: "has not begun"}
+    stands = doing.get(task.status, f"has already ended: {task.status}")
+    return Rejected("NOT_WAITING", f"{name!r} {stands}; what can be skipped is a task that waits")
+
+
+def _bypassed(task: TaskState, reason: str, at: float) -> TaskState:
+    """The task, skipped by hand; what it put out so far stays."""
+    outputs = {**(task.outputs or {}), "reason": reason or "skipped by hand"}
+    skipped = task._replace(status=TaskStatus.SKIPPED, updated_at=at, finished_at=at, outputs=outputs, error=None)
+    return skipped._replace(not_before=None, until=None, due=False, wants=None, claim=None)
 
 
 def _add_downstream(draft: Draft, tasks: set[str]) -> None:
@@ -174,10 +222,6 @@ def parent_notified(draft: Draft, transition: ParentNotified, at: float, luck: f
         return Rejected("NOT_ENDED", "only a run that has a parent and has ended tells it so")
     draft.told = True
     return "ParentNotified"
-
-
-def _wordy(reason: str) -> Rejected:
-    return Rejected("REASON_TOO_LONG", f"a reason of {len(reason):,} characters; at most {REASON_CHARS:,} are kept")
 
 
 def _ended(draft: Draft) -> Rejected:

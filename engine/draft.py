@@ -123,6 +123,7 @@ class Draft:
         at: float,
         by: str | None,
         status: RunStatus | None,
+        detail: Mapping[str, Any] | None = None,
     ) -> JournalEntry:
         """Close the books on one transition: the next revision, and its journal entry.
 
@@ -131,11 +132,11 @@ class Draft:
         """
         self.revision += 1
         self.updated_at = at
-        self.size += _ENTRY_BYTES + _EFFECT_BYTES * len(self.effects)
+        self.size += _ENTRY_BYTES + _EFFECT_BYTES * len(self.effects) + (0 if detail is None else json_size(detail))
         effects, self.effects = self.effects, {}
         attempt = None if task is None or before is None else max(before.attempt, self.tasks[task].attempt)
         return JournalEntry(
-            self.revision, at, kind, task, attempt, by, effects, None if self.status is status else self.status
+            self.revision, at, kind, task, attempt, by, effects, None if self.status is status else self.status, detail
         )
 
 

@@ -5,8 +5,9 @@ Checked after every simulation, and by `icefloe doctor` in a store that is in us
 
 from typing import Final
 
-from engine.run import TaskState, WorkflowRun
-from engine.statuses import FINAL_TASK, TaskStatus
+from engine.asked import asks
+from engine.run import WorkflowRun
+from engine.statuses import FINAL_TASK
 
 OVERDUE_SECONDS: Final = 120.0  # a living engine wakes a run that is due within seconds
 
@@ -42,19 +43,7 @@ def _waits_in_vain(run: WorkflowRun) -> str | None:
         "it waits for a moment, but nobody will look at it then": bool(moments)
         and (run.wake_at is None or run.wake_at > min(moments)),
         "none of its tasks is ready, runs, or waits for a moment or for anybody": not (
-            works or moments or run.paused or any(map(_is_asking, run.tasks.values()))
+            works or moments or run.paused or any(map(asks, run.tasks.values()))
         ),
     }
     return next((sentence for sentence, holds in lost.items() if holds), None)
-
-
-def _is_asking(task: TaskState) -> bool:
-    """Whether somebody may still send the task a signal that it waits for."""
-    if task.status is not TaskStatus.WAITING or task.wants is None:
-        return False
-    counted = task.accepted[task.counted :]
-    closes = (task.wants.closes or {}).items()
-    if any(sum(decision in ("*", one.decision) for one in counted) >= enough for decision, enough in closes):
-        return False
-    decided = {one.sender for one in counted}
-    return task.wants.senders is None or any(one not in decided for one in task.wants.senders)

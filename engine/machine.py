@@ -10,7 +10,7 @@ Nothing here reads a clock or rolls a die: `at` is the store's Unix time, `luck`
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from engine import controls, results, signals
+from engine import controls, delegation, results, signals
 from engine.draft import Draft
 from engine.faults import Fault, Invalid
 from engine.limits import LABELS_BYTES, LimitError, json_size
@@ -18,6 +18,7 @@ from engine.outcomes import Applied, Refusal, Touched
 from engine.plan import Plan
 from engine.references import Scope
 from engine.run import JournalEntry, Parent, TaskState, WorkflowRun
+from engine.said import said
 from engine.settle import consider, reopen, scope_of, settle
 from engine.statuses import FINAL_RUN, RunStatus
 from engine.transitions import (
@@ -31,7 +32,9 @@ from engine.transitions import (
     RunWoken,
     Signal,
     SignalReceived,
+    TaskBypassed,
     TaskClaimed,
+    TaskDelegated,
     TaskFailed,
     TaskLost,
     TaskReleased,
@@ -55,6 +58,8 @@ _RULES: dict[type, _Rule] = {
     TaskReleased: results.result,
     TaskLost: results.lost,
     SignalReceived: signals.received,
+    TaskDelegated: delegation.delegated,
+    TaskBypassed: controls.bypassed,
     RunWoken: controls.woken,
     RunCancelled: controls.cancelled,
     RunPaused: controls.paused,
@@ -230,4 +235,4 @@ def advance(
         return kind
     draft.heal = 0
     settle(draft, at, luck)
-    return draft.close(kind, name, before, at=at, by=by, status=status)
+    return draft.close(kind, name, before, at=at, by=by, status=status, detail=said(draft, transition))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from engine.plan import Plan
 from engine.statuses import FINAL_RUN, FINAL_TASK, RunStatus, TaskStatus
-from engine.transitions import Error, Phase, Signal, Wants, load_wants
+from engine.transitions import Error, Phase, Signal, Wants, dump_signal, load_signal, load_wants
 
 
 class Claim(NamedTuple):
@@ -22,11 +22,17 @@ class Claim(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """A signal that was accepted in this generation: which, whose, and what it decided."""
+    """A signal that was accepted in this generation: which, whose, what it decided, and for whom if for another."""
 
     id: str
     sender: str | None
     decision: str | None
+    on_behalf: str | None = None
+
+    @property
+    def voice(self) -> str | None:
+        """Whose decision it counts as."""
+        return self.on_behalf or self.sender
 
 
 class TaskState(NamedTuple):
@@ -35,7 +41,8 @@ class TaskState(NamedTuple):
     `step` counts the recorded results of the generation and `attempt` the calls of the step; `lost` the claims in a row
     whose engine died. `not_before` is the end of a back-off, `until` the moment a waiting task is woken, `due` that it
     has come. `inbox` holds the signals not yet processed, `accepted` all of this generation, of which those from
-    `counted` on decide what the task still wants; `tokens` are the last results.
+    `counted` on decide what the task still wants; `tokens` are the last results. `delegated` has pairs: who may decide
+    now, and in whose place.
     """
 
     status: TaskStatus = TaskStatus.PENDING
@@ -57,6 +64,7 @@ class TaskState(NamedTuple):
     accepted: tuple[Accepted, ...] = ()
     tokens: tuple[str, ...] = ()
     counted: int = 0
+    delegated: tuple[tuple[str, str], ...] = ()
 
 
 class Parent(NamedTuple):
@@ -119,7 +127,9 @@ class WorkflowRun(NamedTuple):
 class JournalEntry(NamedTuple):
     """What one transition did: the statuses of the tasks it changed, and of the run if that changed. No payloads.
 
-    `type` is that of the transition as it was recorded: a failure that is retried is a `TaskRetried`.
+    `type` is that of the transition as it was recorded: a failure that is retried is a `TaskRetried`. `detail` has what
+    people said: the `reason`, the `decision` with its `comment`, and whom it was made `on_behalf` of. `seal` is there
+    in entries that a store gives back: the hash that chains them (`store.seals`).
     """
 
     revision: int
@@ -130,6 +140,8 @@ class JournalEntry(NamedTuple):
     by: str | None
     tasks: Mapping[str, TaskStatus]
     status: RunStatus | None
+    detail: Mapping[str, Any] | None = None
+    seal: str | None = None
 
 
 _FRESH = TaskState()
@@ -147,9 +159,9 @@ def dump_task(task: TaskState) -> dict[str, Any]:
         if document.get(field) is not None:
             document[field] = document[field]._asdict()
     if task.wants is not None:
-        document["wants"] = {key: value for key, value in task.wants._asdict().items() if value is not None}
+        document["wants"] = task.wants.document()
     if task.inbox:
-        document["inbox"] = [signal._asdict() for signal in task.inbox]
+        document["inbox"] = [dump_signal(signal) for signal in task.inbox]
     return document
 
 
@@ -165,11 +177,13 @@ def load_task(document: Mapping[str, Any]) -> TaskState:
     if "wants" in fields:
         fields["wants"] = load_wants(fields["wants"])
     if "inbox" in fields:
-        fields["inbox"] = tuple(Signal(**signal) for signal in fields["inbox"])
+        fields["inbox"] = tuple(map(load_signal, fields["inbox"]))
     if "accepted" in fields:
         fields["accepted"] = tuple(Accepted(*one) for one in fields["accepted"])
     if "tokens" in fields:
         fields["tokens"] = tuple(fields["tokens"])
+    if "delegated" in fields:
+        fields["delegated"] = tuple((to, whom) for to, whom in fields["delegated"])
     return TaskState(**fields)
 
 
@@ -222,5 +236,7 @@ def _shown(task: TaskState) -> dict[str, Any]:
         if getattr(task, field) is not None:
             shown[field] = getattr(task, field)
     if task.status not in FINAL_TASK and task.wants is not None:
-        shown["wants"] = {key: value for key, value in task.wants._asdict().items() if value is not None}
+        shown["wants"] = task.wants.document()
+        if task.delegated:
+            shown["delegated"] = [{"to": to, "on_behalf": whom} for to, whom in task.delegated]
     return shown

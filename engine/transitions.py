@@ -4,8 +4,8 @@ A transition is proposed (by an engine, a person, a timer) and applied by `engin
 JSON form, `{"type": "TaskClaimed", …}`, is what the change feed carries.
 """
 
-from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 Phase: TypeAlias = Literal["main", "signal", "wake"]
 SignalKind: TypeAlias = Literal["person", "callback", "child"]
@@ -21,7 +21,8 @@ class Error(NamedTuple):
 class Signal(NamedTuple):
     """Something sent to one task: a person's decision, a callback, the end of a child run.
 
-    `id` makes sending it again harmless; `generation` is that of the task it was meant for; `at` is Unix time.
+    `id` makes sending it again harmless; `generation` is that of the task it was meant for; `at` is Unix time. `groups`
+    are those that the sender was authenticated as a member of, `on_behalf` who handed the task over to the sender.
     """
 
     id: str
@@ -30,19 +31,28 @@ class Signal(NamedTuple):
     data: Any
     kind: SignalKind = "person"
     at: float = 0.0
+    groups: tuple[str, ...] = ()
+    on_behalf: str | None = None
 
 
 class Wants(NamedTuple):
     """What a waiting task takes as a signal.
 
-    `schema` is a JSON Schema of the data; `senders` are the only people who may send, each once; `closes` ends the
-    taking: `{"approve": 1}` means no more once one accepted signal had `data["decision"] == "approve"`, `{"*": 1}` no
-    more once there was any. Without it one signal at a time is taken.
+    `schema` is a JSON Schema of the data; `senders`, and the members of `groups`, are the only people who may send,
+    each once; who is `barred` never may. `closes` ends the taking: `{"approve": 1}` means no more once one accepted
+    signal had `data["decision"] == "approve"`, `{"*": 1}` no more once there was any. Without it one signal at a time
+    is taken.
     """
 
     schema: Mapping[str, Any] | None = None
     senders: tuple[str, ...] | None = None
     closes: Mapping[str, int] | None = None
+    groups: tuple[str, ...] | None = None
+    barred: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form, without what is empty."""
+        return {field: value for field, value in self._asdict().items() if value is not None and value != ()}
 
 
 class TaskClaimed(NamedTuple):
@@ -132,6 +142,25 @@ class SignalReceived(NamedTuple):
     signal: Signal
 
 
+class TaskDelegated(NamedTuple):
+    """Somebody who was asked, himself or as a member of one of his `groups`, handed the task over to another person."""
+
+    task: str
+    generation: int
+    sender: str
+    to: str
+    reason: str = ""
+    groups: tuple[str, ...] = ()
+
+
+class TaskBypassed(NamedTuple):
+    """Somebody decided that the run goes on without a task that waits."""
+
+    task: str
+    generation: int
+    reason: str = ""
+
+
 class RunWoken(NamedTuple):
     """`wake_at` has passed: due times become state."""
 
@@ -155,10 +184,14 @@ class RunResumed(NamedTuple):
 
 
 class RunRetried(NamedTuple):
-    """Somebody retried a run that failed or was cancelled; `generation` is the one expected."""
+    """Somebody retried a run that failed or was cancelled, without the tasks in `skip`.
+
+    `generation` is the one expected.
+    """
 
     generation: int
     reason: str = ""
+    skip: tuple[str, ...] = ()
 
 
 class RunFailed(NamedTuple):
@@ -177,6 +210,8 @@ Transition: TypeAlias = (
     | Result
     | TaskLost
     | SignalReceived
+    | TaskDelegated
+    | TaskBypassed
     | RunWoken
     | RunCancelled
     | RunPaused
@@ -198,6 +233,8 @@ _TYPES: dict[str, type[Transition]] = {
         TaskReleased,
         TaskLost,
         SignalReceived,
+        TaskDelegated,
+        TaskBypassed,
         RunWoken,
         RunCancelled,
         RunPaused,
@@ -207,19 +244,58 @@ _TYPES: dict[str, type[Transition]] = {
         ParentNotified,
     )
 }
-_NESTED: dict[str, type[Error | Signal | Wants | TaskClaimed]] = {
-    "error": Error,
-    "signal": Signal,
-    "wants": Wants,
-    "claim": TaskClaimed,
+
+
+def dump_signal(signal: Signal) -> dict[str, Any]:
+    """The JSON form of a signal, as it always was: who has no groups and speaks for himself says nothing of either."""
+    document = signal._asdict()
+    for field in ("groups", "on_behalf"):
+        if not document[field]:
+            del document[field]
+    return document
+
+
+def load_signal(document: Mapping[str, Any]) -> Signal:
+    """The `Signal` of its JSON form (JSON has no tuples).
+
+    Raises:
+        TypeError: its fields don't fit.
+    """
+    return Signal(**{**document, "groups": tuple(document.get("groups", ()))})
+
+
+def load_wants(document: Mapping[str, Any]) -> Wants:
+    """The `Wants` of its JSON form."""
+    senders, groups = document.get("senders"), document.get("groups")
+    return Wants(
+        document.get("schema"),
+        None if senders is None else tuple(senders),
+        document.get("closes"),
+        None if groups is None else tuple(groups),
+        tuple(document.get("barred", ())),
+    )
+
+
+_NESTED: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "error": lambda document: Error(**document),
+    "signal": load_signal,
+    "wants": load_wants,
+    "claim": lambda document: TaskClaimed(**document),
 }
+_TUPLES: Final = ("groups", "skip")
 
 
 def dump_transition(transition: Transition) -> dict[str, Any]:
-    """The JSON form: the type, and every field that isn't null."""
+    """The JSON form: the type, and every field that isn't null or an empty list."""
     document: dict[str, Any] = {"type": type(transition).__name__}
     for field, value in zip(transition._fields, transition, strict=True):
-        if value is not None:
+        if value is None or value == ():
+            continue
+        if isinstance(value, Signal):
+            document[field] = dump_signal(value)
+        elif isinstance(value, Wants):
+            document[field] = value.document()
+        else:
             document[field] = value._asdict() if hasattr(value, "_asdict") else value
     return document
 
@@ -236,17 +312,14 @@ def load_transition(document: Mapping[str, Any]) -> Transition:
     if kind is None:
         message = f"unknown transition type {name!r}"
         raise ValueError(message)
-    for field, nested in _NESTED.items():
-        if isinstance(fields.get(field), dict):
-            fields[field] = load_wants(fields[field]) if nested is Wants else nested(**fields[field])
     try:
+        for field, load in _NESTED.items():
+            if isinstance(fields.get(field), dict):
+                fields[field] = load(fields[field])
+        for field in _TUPLES:
+            if isinstance(fields.get(field), list):
+                fields[field] = tuple(fields[field])
         return kind(**fields)
     except TypeError as error:
         message = f"{name}: {error}"
         raise ValueError(message) from error
-
-
-def load_wants(document: Mapping[str, Any]) -> Wants:
-    """The `Wants` of its JSON form (JSON has no tuples)."""
-    senders = document.get("senders")
-    return Wants(document.get("schema"), None if senders is None else tuple(senders), document.get("closes"))

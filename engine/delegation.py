@@ -1,0 +1,49 @@
+"""Delegation: somebody who was asked hands a task over to another person, who then decides in his place."""
+
+from engine.asked import counted, is_restricted
+from engine.draft import Draft
+from engine.limits import DELEGATIONS, ID_CHARS, REASON_CHARS
+from engine.outcomes import DUPLICATE, Refusal, Rejected
+from engine.refusals import too_wordy, unknown_task
+from engine.run import TaskState
+from engine.signals import spoken, untimely
+from engine.transitions import TaskDelegated, Wants
+
+
+def delegated(draft: Draft, transition: TaskDelegated, at: float, luck: float) -> str | Refusal:  # noqa: ARG001
+    """Somebody who was asked hands the task over to another person."""
+    name, generation, sender, to, _, groups = transition
+    task = draft.tasks.get(name)
+    if task is None:
+        return unknown_task(draft, name)
+    refusal = untimely(draft, name, task, generation) or _unfit(name, task, transition)
+    if (to, sender) in task.delegated:
+        return DUPLICATE
+    if refusal is not None:
+        return refusal
+    speaks = spoken(name, task, task.wants or Wants(), sender, groups)
+    if isinstance(speaks, Rejected):
+        return speaks
+    others = tuple(pair for pair in task.delegated if pair[1] != speaks.person)
+    draft.put(name, task._replace(delegated=(*others, (to, speaks.person))))
+    return "TaskDelegated"
+
+
+def _unfit(name: str, task: TaskState, transition: TaskDelegated) -> Rejected | None:
+    """Why the task can't be handed over to this person."""
+    wants, to = task.wants or Wants(), transition.to
+    if len(transition.reason) > REASON_CHARS:
+        return too_wordy(transition.reason)
+    if not is_restricted(wants):
+        return Rejected("NOT_DELEGABLE", f"{name!r} takes a signal from anybody: there is nothing to hand over")
+    faults = {
+        f"the name of a person has 1 to {ID_CHARS} characters": not 0 < len(to) <= ID_CHARS,
+        f"{to!r} may not decide on {name!r}: it is his own request": to in wants.barred,
+        f"{to!r} has already decided on {name!r}": any(to in (one.sender, one.voice) for one in counted(task)),
+        f"{to!r} has a say in {name!r} already": to == transition.sender
+        or to in (wants.senders or ())
+        or any(to in pair for pair in task.delegated),
+        f"{name!r} has been handed over {DELEGATIONS} times": len(task.delegated) >= DELEGATIONS,
+    }
+    fault = next((sentence for sentence, holds in faults.items() if holds), None)
+    return None if fault is None else Rejected("BAD_DELEGATE", f"{fault}: hand it over to somebody else")
