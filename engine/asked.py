@@ -64,10 +64,19 @@ def people_asked(task: TaskState) -> tuple[str, ...]:
 
 
 def asks(task: TaskState) -> bool:
-    """Whether a signal from somebody would still be taken."""
-    if task.status is not TaskStatus.WAITING or task.wants is None or is_closed(task, task.wants):
+    """Whether the task waits, and a signal from somebody would still be taken."""
+    return task.status is TaskStatus.WAITING and _is_open(task)
+
+
+def _is_open(task: TaskState) -> bool:
+    if task.wants is None or is_closed(task, task.wants):
         return False
     return not is_restricted(task.wants) or bool(task.wants.groups) or bool(people_asked(task))
+
+
+def asks_as_before(before: TaskState, after: TaskState) -> bool:
+    """Whether a task surely asks the same people as before; most changes of a task have nothing to do with people."""
+    return before.wants is after.wants and before.accepted is after.accepted and before.delegated is after.delegated
 
 
 def person_key(person: str) -> str:
@@ -81,12 +90,15 @@ def group_key(group: str) -> str:
 
 
 def waiting_for(run: WorkflowRun) -> frozenset[str]:
-    """Everybody whom a run waits for, as keys that a store can look up: `person:ada`, `group:stewards`."""
+    """Everybody whom a run waits for, as keys that a store can look up: `person:ada`, `group:stewards`.
+
+    A task that is being called for a signal asks on meanwhile.
+    """
     return frozenset(_keys(run)) if not run.is_final else frozenset()
 
 
 def _keys(run: WorkflowRun) -> Iterator[str]:
     for task in run.tasks.values():
-        if task.wants is not None and asks(task):
+        if task.wants is not None and _is_open(task):
             yield from map(person_key, people_asked(task))
             yield from map(group_key, task.wants.groups or ())

@@ -64,7 +64,7 @@ class Draft:
             run.id, run.tenant, run.plan, run.inputs, run.labels, run.requested_by, run.parent, run.created_at,
             self.status, self.paused, self.cancelled, self.generation, self.revision, self.updated_at, self.started_at,
             self.finished_at, self.outputs, self.error, self.heal, self.wake_at, self.deadline, self.told, self.size,
-            self.tasks, self.ready, self.running, self.unfinished, tuple(self.timers),
+            self.tasks, self.ready, self.running, self.unfinished, tuple(self.timers), run.seal,
         )  # fmt: skip
 
     def put(self, name: str, new: TaskState) -> None:

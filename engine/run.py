@@ -79,9 +79,9 @@ class WorkflowRun(NamedTuple):
     """A run. Times are Unix seconds, `size` estimates the bytes of its document.
 
     `wake_at` is when somebody must look at the run at the latest, `heal` how often that was in vain in a row,
-    `deadline` when its time is up, `told` that its parent knows of its end. The last four fields follow from the others
-    and are not stored: the tasks that may be called (and for what), how many run and how many aren't final, and the
-    moments ahead.
+    `deadline` when its time is up, `told` that its parent knows of its end. `ready`, `running`, `unfinished` and
+    `timers` follow from the others and are not stored: the tasks that may be called (and for what), how many run and
+    how many aren't final, and the moments ahead. `seal` is that of the last journal entry: the store's, not ours.
     """
 
     id: str
@@ -112,6 +112,7 @@ class WorkflowRun(NamedTuple):
     running: int
     unfinished: int
     timers: tuple[tuple[float, str], ...]
+    seal: str | None = None
 
     @property
     def is_final(self) -> bool:

@@ -26,16 +26,27 @@ from engine.transitions import (
     RunRetried,
     RunWoken,
     SignalReceived,
+    TaskBypassed,
+    TaskDelegated,
     TaskLost,
     Transition,
 )
 from store.protocol import Follow, Proposal, Recorded
-from store.texts import in_short
+from store.seals import seal
+from store.texts import entry_text, in_short
 
 P = TypeVar("P")
 
 _PUT_OFF: Final = HEAL_SECONDS * 2**HEAL_DOUBLINGS
-_BY_PEOPLE: Final = (SignalReceived, RunCancelled, RunPaused, RunResumed, RunRetried)
+_BY_PEOPLE: Final = (
+    SignalReceived,
+    TaskDelegated,
+    TaskBypassed,
+    RunCancelled,
+    RunPaused,
+    RunResumed,
+    RunRetried,
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -51,12 +62,34 @@ class Unreadable(NamedTuple, Generic[P]):
     """A run whose document makes no sense, and why. `status` is None if even that is none of ours."""
 
     place: P
+    id: str
     revision: int
     status: RunStatus | None
+    seal: str | None
     reason: str
 
 
-Told: TypeAlias = tuple[JournalEntry, Transition]
+class Told(NamedTuple):
+    """What happened to a run: the entry of its journal, sealed, and its text; the transition (None: it began)."""
+
+    entry: JournalEntry
+    text: str
+    transition: Transition | None
+
+
+def sealed(
+    run: WorkflowRun, happened: Sequence[tuple[JournalEntry, Transition | None]]
+) -> tuple[WorkflowRun, list[Told]]:
+    """The run with the seal of what has happened to it, and that as it is written down."""
+    previous, told = run.seal, []
+    for entry, transition in happened:
+        text = entry_text(entry)
+        previous = seal(previous, run.id, entry.revision, entry.at, text)
+        told.append(Told(entry._replace(seal=previous), text, transition))
+    return run._replace(seal=previous), told
+
+
+_Happened: TypeAlias = tuple[JournalEntry, Transition | None]
 Outcome: TypeAlias = JournalEntry | Duplicate | Rejected | Touched
 
 
@@ -81,8 +114,8 @@ class Playing(ABC, Generic[P]):
         """Keep when a run is to be looked at again: only its `wake_at` and `heal` have moved."""
 
     @abstractmethod
-    def keep_failure(self, run: Unreadable[P], entry: JournalEntry | None, error: Error) -> None:
-        """Never wake a run again that can't be handled at all. If it hasn't ended, `entry` says that it has now.
+    def keep_failure(self, run: Unreadable[P], told: Told | None, error: Error) -> None:
+        """Never wake a run again that can't be handled at all. If it hasn't ended, `told` says that it has now.
 
         Its tasks stay as they are, for whoever looks into it.
         """
@@ -115,32 +148,33 @@ class Playing(ABC, Generic[P]):
     def _advance(self, stored: Stored[P], proposals: Sequence[Proposal]) -> tuple[WorkflowRun, list[Recorded]]:
         run = stored.run
         draft = Draft(run)
-        outcomes, told = self._played(draft, proposals)
-        if told:
+        outcomes, happened = self._played(draft, proposals)
+        if happened:
             run = draft.freeze()
             touched = draft.touched
             if self._follow is not None:
                 draft, more = self._followed(run, self._follow)
                 if more:
                     run = draft.freeze()
-                    told += more
+                    happened += more
                     touched |= draft.touched
+            run, told = sealed(run, happened)
             self.keep_change(stored, run, told, touched)
         elif draft.wake_at != run.wake_at or draft.heal != run.heal:
             run = self._touch(stored, draft.wake_at, draft.heal)
         return run, [Recorded(run.id, outcome, run) for outcome in outcomes]
 
-    def _played(self, draft: Draft, proposals: Sequence[Proposal]) -> tuple[list[Outcome], list[Told]]:
+    def _played(self, draft: Draft, proposals: Sequence[Proposal]) -> tuple[list[Outcome], list[_Happened]]:
         outcomes: list[Outcome] = []
-        told = []
+        happened: list[_Happened] = []
         for _, transition, by in proposals:
             outcome = advance(draft, transition, at=self.at, luck=self.luck(), by=by)
             if isinstance(outcome, JournalEntry):
-                told.append((outcome, transition))
+                happened.append((outcome, transition))
             outcomes.append(outcome)
-        return outcomes, told
+        return outcomes, happened
 
-    def _followed(self, run: WorkflowRun, follow: Follow) -> tuple[Draft, list[Told]]:
+    def _followed(self, run: WorkflowRun, follow: Follow) -> tuple[Draft, list[_Happened]]:
         """What follows from what was recorded. Should that go wrong, it is as if nothing did."""
         draft = Draft(run)
         try:
@@ -166,7 +200,7 @@ class Playing(ABC, Generic[P]):
             return self._advance(stored, [Proposal(run.id, RunFailed(error))])[0]
         except Exception:  # noqa: BLE001 - as above
             _log.exception("run_given_up", run_id=run.id)
-            self.give_up(Unreadable(place, run.revision, run.status, reason))
+            self.give_up(Unreadable(place, run.id, run.revision, run.status, run.seal, reason))
             return run._replace(
                 status=RunStatus.FAILED,
                 error=error,
@@ -182,10 +216,13 @@ class Playing(ABC, Generic[P]):
     def give_up(self, run: Unreadable[P]) -> Rejected:
         """Fail a run that can't be handled at all, unless it has ended, and never wake it again."""
         error = Error("ENGINE_ERROR", run.reason)
-        entry = None
+        told = None
         if run.status not in FINAL_RUN:
             entry = JournalEntry(run.revision + 1, self.at, "RunFailed", None, None, None, {}, RunStatus.FAILED)
-        self.keep_failure(run, entry, error)
+            text = entry_text(entry)
+            sealed_by = seal(run.seal, run.id, entry.revision, entry.at, text)
+            told = Told(entry._replace(seal=sealed_by), text, RunFailed(error))
+        self.keep_failure(run, told, error)
         return Rejected(*error)
 
 

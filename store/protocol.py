@@ -31,6 +31,10 @@ class StoreUnavailable(StoreError):  # noqa: N818 - a state of the store, as its
     """
 
 
+class Conflict(StoreError):  # noqa: N818 - as above
+    """A record isn't as it was expected to be: read it again."""
+
+
 class StoreGone(StoreError):  # noqa: N818 - as above
     """What this store object has open is no longer what its URL names: it can't do anything that lasts, ever again."""
 
@@ -95,7 +99,8 @@ class Change(NamedTuple):
 
     `document` is there on creation: the run's (or workflow's) whole document. `writer` is the owner whose process wrote
     it, if that is known. A change that can't be read any more has neither entry, transition nor document: the run says
-    how it stands.
+    how it stands. That a workflow was deleted is a change with a transition, `{"type": "WorkflowDeleted"}`, and no
+    document.
     """
 
     position: Position
@@ -108,6 +113,7 @@ class Change(NamedTuple):
     entry: JournalEntry | None
     document: Mapping[str, Any] | None
     writer: str | None = None
+    tenant: str | None = None
 
 
 class Changes(NamedTuple):
@@ -131,6 +137,7 @@ class RunQuery:
     """Which runs to find, newest first. All that is given must hold; `tenant` None means those of all tenants.
 
     `inputs` are top-level values to be equal; those of `inputs_any` must be equal to one of the values given.
+    `waiting_for` are keys of `engine.asked.waiting_for`: the run must wait for at least one of them.
     """
 
     tenant: str | None = "default"
@@ -139,6 +146,7 @@ class RunQuery:
     requested_by: str | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
     inputs_any: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    waiting_for: frozenset[str] = frozenset()
     created_after: float | None = None
     created_before: float | None = None
     limit: int = 100
@@ -166,6 +174,32 @@ class Page(NamedTuple):
     cursor: str | None
 
 
+class Sealed(NamedTuple):
+    """A journal entry as it is stored: its text, and the seal that chains it to the one before (`store.seals`).
+
+    `seal` is None for an entry that was written before there were seals.
+    """
+
+    revision: int
+    at: float
+    text: str
+    seal: str | None
+
+
+class Record(NamedTuple):
+    """A small document that is no workflow and no run: an API key, the secret of a webhook, a bulk operation.
+
+    `revision` is one more at each write; from `expires_at` (Unix seconds) on it is as if there were none.
+    """
+
+    kind: str
+    tenant: str
+    id: str
+    document: Mapping[str, Any]
+    revision: int
+    expires_at: float | None = None
+
+
 class Store(Protocol):
     """A CDC-enabled document store.
 
@@ -189,6 +223,17 @@ class Store(Protocol):
 
     def workflows(self, *, tenant: str = "default") -> list[Workflow]:
         """The latest version of each workflow, by name."""
+
+    def versions(
+        self, name: str, *, tenant: str = "default", before: int | None = None, limit: int = 100
+    ) -> list[Workflow]:
+        """The versions of a workflow, the latest first; `before` are those older than that one."""
+
+    def delete_workflow(self, name: str, *, tenant: str = "default", by: str | None = None) -> bool:
+        """Delete all versions of a workflow; False if there is none. Its runs keep theirs and go on.
+
+        Nothing else sees the deleted versions any more; who saves it again makes the next version.
+        """
 
     # Runs.
 
@@ -217,6 +262,9 @@ class Store(Protocol):
 
     def journal(self, id: str) -> list[JournalEntry]:  # noqa: A002
         """Everything that happened to a run, in order; no payloads."""
+
+    def sealed(self, id: str) -> list[Sealed]:  # noqa: A002
+        """The journal of a run as it is stored, in order, to be verified; entries that make no sense as well."""
 
     def find(self, query: RunQuery) -> Page:
         """Runs, newest first.
@@ -263,6 +311,26 @@ class Store(Protocol):
 
     def bookmarked(self, reader: str) -> Position | None:
         """How far a reader of the feed had got; None if it never said."""
+
+    # Records: what the rooms around the engine keep.
+
+    def record(self, kind: str, id: str, *, tenant: str = "default") -> Record | None:  # noqa: A002
+        """A record."""
+
+    def records(self, kind: str, *, tenant: str | None = "default", after: str = "", limit: int = 100) -> list[Record]:
+        """Records of a kind by id, those behind `after`. If `tenant` is None: of all tenants, by tenant and id."""
+
+    def put_record(self, record: Record) -> Record:
+        """Write a record durably, and give it back at its new revision.
+
+        `record.revision` is the one that the store should have (0: none).
+
+        Raises:
+            Conflict: it has another.
+        """
+
+    def remove_record(self, kind: str, id: str, *, tenant: str = "default") -> bool:  # noqa: A002
+        """Remove a record; False if there was none."""
 
     # Owners of claims.
 

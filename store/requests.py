@@ -83,16 +83,16 @@ def again(request: NewRun, digest: bytes, accepted: Accepted) -> Creation:
     return Creation(request.id, "refused", None, (fault,))
 
 
-def version_asked(request: NewRun, latest: int | None, names: Callable[[], Iterable[str]]) -> int:
-    """The version of the workflow that is to run, given its `latest` one; `names` are those of all workflows.
+def version_asked(request: NewRun, live: range, names: Callable[[], Iterable[str]]) -> int:
+    """The version of the workflow that is to run, given those that aren't deleted; `names` are those of all workflows.
 
     Raises:
         Invalid: there is no such workflow, or no such version.
     """
-    if latest is None:
+    if not live:
         hint = nearest(request.workflow, names())
         raise Invalid(Fault("workflow", f"{request.workflow!r} is not a saved workflow{hint}"))
-    if request.version is not None and not 1 <= request.version <= latest:
-        fault = f"{request.workflow!r} has no version {request.version}; its latest is {latest}"
+    if request.version is not None and request.version not in live:
+        fault = f"{request.workflow!r} has no version {request.version}; its latest is {live[-1]}"
         raise Invalid(Fault("version", fault))
-    return request.version or latest
+    return request.version or live[-1]

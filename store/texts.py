@@ -52,15 +52,17 @@ def read_error(told: str | None) -> Error | None:
 
 
 def entry_text(entry: JournalEntry) -> str:
-    """A journal entry without its revision and time."""
-    return dumps((entry.type, entry.task, entry.attempt, entry.by, entry.tasks, entry.status))
+    """A journal entry without its revision, time and seal."""
+    told = (entry.type, entry.task, entry.attempt, entry.by, entry.tasks, entry.status)
+    return dumps(told if entry.detail is None else (*told, entry.detail))
 
 
-def read_entry(revision: int, at: float, told: str) -> JournalEntry:
+def read_entry(revision: int, at: float, told: str, seal: str | None = None) -> JournalEntry:
     """The journal entry that stands in this text."""
-    kind, task, attempt, by, tasks, status = orjson.loads(told)
+    kind, task, attempt, by, tasks, status, *said = orjson.loads(told)
     effects = {name: TaskStatus(effect) for name, effect in tasks.items()}
-    return JournalEntry(revision, at, kind, task, attempt, by, effects, None if status is None else RunStatus(status))
+    status = None if status is None else RunStatus(status)
+    return JournalEntry(revision, at, kind, task, attempt, by, effects, status, said[0] if said else None, seal)
 
 
 def event_text(transition: Transition) -> str:
@@ -74,6 +76,11 @@ def event_text(transition: Transition) -> str:
         if len(event) <= _EVENT_CHARS:
             return event
     return dumps(dump_transition(transition._replace(outputs=None)))  # type: ignore[call-arg] # only results are large
+
+
+def workflow_deleted(by: str | None) -> dict[str, Any]:
+    """What the feed tells of a workflow that was deleted."""
+    return {"type": "WorkflowDeleted", "by": by}
 
 
 def in_short(error: Exception) -> str:

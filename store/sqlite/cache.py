@@ -92,7 +92,7 @@ class RunCache(Remembered[int]):
         return found
 
     def _read(self, connection: sqlite3.Connection, row: Row, states: dict[str, str]) -> Stored[int] | Unreadable[int]:
-        number, tenant, workflow, version, id_, status, revision = row[:7]
+        number, tenant, workflow, version, id_, status, revision, seal = row[:8]
         try:
             run = read_run(row, self.plan(connection, tenant, workflow, version), states)
         except ALL_AFFECTED:
@@ -100,7 +100,7 @@ class RunCache(Remembered[int]):
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one run must not hurt another
             reason = f"the stored run can't be read: {in_short(error)}"
             _log.error("run_unreadable", run_id=id_, reason=reason)
-            return Unreadable(number, revision, RunStatus.__members__.get(status), reason)
+            return Unreadable(number, id_, revision, RunStatus.__members__.get(status), seal, reason)
         stored = Stored(number, run)
         self.keep(stored)
         return stored

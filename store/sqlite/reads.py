@@ -6,14 +6,14 @@ Runs are found newest first. A cursor is the place of the last one shown, so run
 import sqlite3
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from heapq import merge
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, Final
 
 import orjson
 
 from engine.run import JournalEntry
 from engine.statuses import RunStatus
-from store.protocol import BEGINNING, Changes, HistoryLost, Page, Position, RunQuery, StoreError
+from store.protocol import BEGINNING, Changes, HistoryLost, Page, Position, RunQuery, Sealed, StoreError
 from store.sqlite.rows import SELECT_CHANGES, SUMMARY, position, read_change, read_summary
 from store.texts import canonical, dumps, in_short, read_entry
 
@@ -33,6 +33,7 @@ _CONDITIONS: Final = {
     "inputs": "holds((SELECT inputs FROM requests WHERE run = number), :inputs)",
     "cursor_number": "(created_at, number) < (:cursor_at, :cursor_number)",
     "status": "status = :status",
+    "who": "who = :who AND number = run",
 }
 
 
@@ -99,13 +100,24 @@ def journal(connection: sqlite3.Connection, id_: str) -> list[JournalEntry]:
         StoreError: an entry can't be read.
     """
     rows = connection.execute(
-        "SELECT revision, at, entry FROM changes WHERE run = (SELECT number FROM runs WHERE id = ?) ORDER BY revision",
+        "SELECT revision, at, entry, seal FROM changes"
+        " WHERE run = (SELECT number FROM runs WHERE id = ?) ORDER BY revision",
         (id_,),
     )
     try:
         return [read_entry(*row) for row in rows]
     except (ValueError, TypeError) as error:
         raise StoreError(f"the journal of run {id_!r} can't be read: {in_short(error)}") from error
+
+
+def sealed(connection: sqlite3.Connection, id_: str) -> list[Sealed]:
+    """The journal of a run as it is stored."""
+    rows = connection.execute(
+        "SELECT revision, at, CAST(entry AS TEXT), seal FROM changes"
+        " WHERE run = (SELECT number FROM runs WHERE id = ?) ORDER BY revision",
+        (id_,),
+    )
+    return [Sealed(revision, at, text or "", seal) for revision, at, text, seal in rows]
 
 
 def counts(connection: sqlite3.Connection, tenant: str | None) -> dict[RunStatus, int]:
@@ -125,11 +137,13 @@ def find(connection: sqlite3.Connection, query: RunQuery) -> Page:
     parameters, limit = _parameters(query), max(query.limit, 0)
     # An index has the runs of one tenant and status in order; they are merged, so that no page must sort all of them.
     streams = [
-        _select(connection, {**parameters, "tenant": tenant, "status": status}, limit + 1)
+        _select(connection, {**parameters, "tenant": tenant, "status": status, "who": who}, limit + 1)
         for tenant in ([query.tenant] if query.tenant is not None else _tenants(connection))
         for status in query.statuses or (None,)
+        for who in query.waiting_for or (None,)
     ]
-    rows = list(islice(merge(*streams, key=lambda row: row[:2], reverse=True), limit + 1))
+    merged = merge(*streams, key=lambda row: row[:2], reverse=True)
+    rows = list(islice((row for row, _ in groupby(merged)), limit + 1))  # one may wait for a person and for his group
     shown = rows[:limit]
     more = len(rows) > len(shown) > 0
     return Page([read_summary(row[2:]) for row in shown], _cursor(*shown[-1][:2]) if more else None)
@@ -142,10 +156,11 @@ def _tenants(connection: sqlite3.Connection) -> list[str]:
 
 def _select(connection: sqlite3.Connection, parameters: dict[str, Any], limit: int) -> list[tuple[Any, ...]]:
     conditions = " AND ".join(text for name, text in _CONDITIONS.items() if parameters[name] is not None) or "true"
-    select = f"SELECT created_at, number, {SUMMARY} FROM runs WHERE {conditions}"  # noqa: S608 - of fixed parts
-    return connection.execute(
-        select + " ORDER BY created_at DESC, number DESC LIMIT :limit", {**parameters, "limit": limit}
-    ).fetchall()
+    source, order = "runs", "created_at DESC, number DESC"
+    if parameters["who"] is not None:  # in the order of that table: who is waited for by many runs is shown some
+        source, order = "runs JOIN waiting USING (tenant, created_at)", "created_at DESC, run DESC"
+    select = f"SELECT created_at, number, {SUMMARY} FROM {source} WHERE {conditions}"  # noqa: S608 - of fixed parts
+    return connection.execute(f"{select} ORDER BY {order} LIMIT :limit", {**parameters, "limit": limit}).fetchall()
 
 
 def _parameters(query: RunQuery) -> dict[str, Any]:

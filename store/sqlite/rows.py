@@ -12,11 +12,11 @@ import structlog
 
 from engine.machine import restore
 from engine.plan import Plan
-from engine.run import JournalEntry, Parent, TaskState, WorkflowRun, dump_task, load_task
+from engine.run import Parent, TaskState, WorkflowRun, dump_task, load_task
 from engine.statuses import RunStatus
-from engine.transitions import Transition
+from store.playing import Told
 from store.protocol import BEGINNING, Change, Position, RunSummary
-from store.texts import dumps, entry_text, event_text, in_short, read_entry, read_error, text
+from store.texts import dumps, event_text, in_short, read_entry, read_error, text
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -25,21 +25,21 @@ _log = structlog.get_logger(__name__)
 INSERT_RUN: Final = """
 INSERT INTO runs (
   status, revision, generation, paused, cancelled, told, claimed, size, updated_at, started_at, finished_at, deadline,
-  wake_at, heal, error, outputs, number, id, tenant, workflow, version, requested_by, created_at
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+  wake_at, heal, error, outputs, seal, number, id, tenant, workflow, version, requested_by, created_at
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 UPDATE_RUN: Final = """
 UPDATE runs SET
   status = ?, revision = ?, generation = ?, paused = ?, cancelled = ?, told = ?, claimed = ?, size = ?, updated_at = ?,
-  started_at = ?, finished_at = ?, deadline = ?, wake_at = ?, heal = ?, error = ?, outputs = ?
+  started_at = ?, finished_at = ?, deadline = ?, wake_at = ?, heal = ?, error = ?, outputs = ?, seal = ?
 WHERE number = ?"""
 
 ADVANCE_RUN: Final = """
-UPDATE runs SET revision = ?, claimed = ?, size = ?, updated_at = ?, wake_at = ?, heal = ? WHERE number = ?"""
+UPDATE runs SET revision = ?, claimed = ?, size = ?, updated_at = ?, wake_at = ?, heal = ?, seal = ? WHERE number = ?"""
 
 SELECT_RUNS: Final = """
 SELECT
-  number, tenant, workflow, version, id, status, revision, generation, paused, cancelled, told, size, created_at,
+  number, tenant, workflow, version, id, status, revision, seal, generation, paused, cancelled, told, size, created_at,
   updated_at, started_at, finished_at, deadline, wake_at, heal, error, outputs, requested_by, labels, parent, inputs
 FROM runs LEFT JOIN requests ON run = number WHERE id IN (SELECT value FROM json_each(?))"""
 
@@ -47,12 +47,12 @@ SELECT_TASKS: Final = "SELECT run, name, state FROM tasks WHERE run IN (SELECT v
 WRITE_TASK: Final = "INSERT OR REPLACE INTO tasks (run, name, state) VALUES (?, ?, ?)"
 INSERT_REQUEST: Final = "INSERT INTO requests (run, digest, labels, parent, inputs) VALUES (?, ?, ?, ?, ?)"
 INSERT_CHANGE: Final = """
-INSERT INTO changes (run, revision, at, writer, entry, transition, document) VALUES (?, ?, ?, ?, ?, ?, ?)"""
+INSERT INTO changes (run, revision, at, writer, entry, transition, document, seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 
 SELECT_CHANGES: Final = """
 SELECT
   changes.position, runs.id, workflows.name, changes.revision, at, owners.id, entry, transition,
-  coalesce(changes.document, workflows.document)
+  coalesce(changes.document, workflows.document), changes.seal, coalesce(runs.tenant, workflows.tenant)
 FROM changes
 LEFT JOIN runs ON runs.number = changes.run
 LEFT JOIN workflows ON workflows.number = changes.workflow
@@ -77,13 +77,13 @@ def run_row(number: int, run: WorkflowRun) -> Row:
     return (  # of plain types: any other costs a look-up of its adapter
         str(run.status), run.revision, run.generation, int(run.paused), int(run.cancelled), int(run.told), run.running,
         run.size, run.updated_at, run.started_at, run.finished_at, run.deadline, run.wake_at, run.heal,
-        text(run.error), text(run.outputs), number,
+        text(run.error), text(run.outputs), run.seal, number,
     )  # fmt: skip
 
 
 def advanced_row(number: int, run: WorkflowRun) -> Row:
     """The parameters of `ADVANCE_RUN`."""
-    return (run.revision, run.running, run.size, run.updated_at, run.wake_at, run.heal, number)
+    return (run.revision, run.running, run.size, run.updated_at, run.wake_at, run.heal, run.seal, number)
 
 
 def only_advanced(before: WorkflowRun, after: WorkflowRun) -> bool:
@@ -107,12 +107,11 @@ def task_row(number: int, name: str, task: TaskState) -> Row:
     return (number, name, dumps(dump_task(task)))
 
 
-def change_row(
-    number: int, entry: JournalEntry, writer: int | None, transition: Transition | None, document: object = None
-) -> Row:
+def change_row(number: int, told: Told, writer: int | None, document: object = None) -> Row:
     """The parameters of `INSERT_CHANGE`."""
+    entry, entry_text, transition = told
     event = None if transition is None else event_text(transition)
-    return (number, entry.revision, entry.at, writer, entry_text(entry), event, text(document))
+    return (number, entry.revision, entry.at, writer, entry_text, event, text(document), entry.seal)
 
 
 def read_run(row: Row, plan: Plan, states: Mapping[str, str]) -> WorkflowRun:
@@ -122,7 +121,7 @@ def read_run(row: Row, plan: Plan, states: Mapping[str, str]) -> WorkflowRun:
         ValueError, TypeError, KeyError: the rows hold something that no version of this program wrote.
     """
     (
-        _, tenant, _, _, id_, status, revision, generation, paused, cancelled, told, size, created_at, updated_at,
+        _, tenant, _, _, id_, status, revision, seal, generation, paused, cancelled, told, size, created_at, updated_at,
         started_at, finished_at, deadline, wake_at, heal, error, outputs, requested_by, labels, parent, inputs,
     ) = row  # fmt: skip
     tasks = dict.fromkeys(plan.tasks, TaskState(updated_at=created_at))
@@ -159,21 +158,24 @@ def read_run(row: Row, plan: Plan, states: Mapping[str, str]) -> WorkflowRun:
         running=0,
         unfinished=0,
         timers=(),
+        seal=seal,
     )
     return restore(run)
 
 
 def read_change(row: Row) -> Change:
     """The change of a row of `SELECT_CHANGES`; one that can't be read tells at least whom it is about."""
-    number, run, workflow, revision, at, writer, told, event, document_text = row
+    number, run, workflow, revision, at, writer, told, event, document_text, seal, tenant = row
     entity: Literal["run", "workflow"] = "workflow" if run is None else "run"
-    bare = Change(position(number), entity, run or workflow, revision, at, None, None, None, None, writer)
+    bare = Change(position(number), entity, run or workflow, revision, at, None, None, None, None, writer, tenant)
     try:
+        transition: Any = None if event is None else orjson.loads(event)
+        if run is None and transition is not None:
+            return bare._replace(by=transition.get("by"), transition=transition)
         document: Any = None if document_text is None else orjson.loads(document_text)
         if run is None:
             return bare._replace(by=document.get("created_by"), document=document)
-        entry = read_entry(revision, at, told)
-        transition = None if event is None else orjson.loads(event)
+        entry = read_entry(revision, at, told, seal)
     except Exception as error:  # noqa: BLE001 - the feed must go on
         _log.error("change_unreadable", position=bare.position, reason=in_short(error))
         return bare

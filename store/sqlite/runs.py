@@ -9,7 +9,7 @@ from engine.machine import start
 from engine.plan import Plan
 from engine.run import WorkflowRun
 from engine.transitions import RunWoken
-from store.playing import Stored, Unreadable, by_run, unknown, waking
+from store.playing import Stored, Unreadable, by_run, sealed, unknown, waking
 from store.protocol import Creation, NewRun, Proposal, Recorded
 from store.requests import Accepted, answers, is_id, version_asked
 from store.sqlite import workflows
@@ -63,16 +63,17 @@ def _start(write: Write, request: NewRun, digest: bytes, number: int) -> Workflo
         labels=request.labels,
         parent=request.parent,
     )
+    run, (told,) = sealed(run, [(entry, None)])
     stored = Stored(number, run)
-    write.batch.start(stored, entry, digest)
+    write.batch.start(stored, told, digest)
     write.cache.keep(stored)
     return run
 
 
 def _plan(write: Write, request: NewRun) -> Plan:
     tenant, name = request.tenant, request.workflow
-    latest = workflows.latest_version(write.connection, tenant, name)
-    version = version_asked(request, latest, lambda: workflows.names(write.connection, tenant))
+    live = workflows.live_versions(write.connection, tenant, name)
+    version = version_asked(request, live, lambda: workflows.names(write.connection, tenant))
     return write.cache.plan(write.connection, tenant, name, version)
 
 

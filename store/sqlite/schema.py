@@ -4,7 +4,9 @@
                            ├─ tasks        one row for each task that isn't as it was at the start
                            └─ changes      what happened: the journal of a run, and the feed of all
       owners                               the starts of engines, and how far each has read the changes
+      waiting                              whom runs wait for
       bookmarks                            how far other readers have
+      records                              what is neither a workflow nor a run
 
 A row that changes at every transition is kept small: inputs, which may be large, stand in a table that is written once.
 """
@@ -106,7 +108,37 @@ CREATE TABLE bookmarks (
 ) STRICT, WITHOUT ROWID;
 """
 
-STEPS: Final = (_TABLES,)
+_PEOPLE = """
+ALTER TABLE runs ADD COLUMN seal TEXT;
+ALTER TABLE changes ADD COLUMN seal TEXT;
+ALTER TABLE workflows ADD COLUMN deleted_at REAL;
+
+CREATE TABLE waiting (
+  tenant     TEXT NOT NULL,
+  who        TEXT NOT NULL,
+  created_at REAL NOT NULL,
+  run        INTEGER NOT NULL REFERENCES runs,
+  PRIMARY KEY (tenant, who, created_at, run)
+) STRICT, WITHOUT ROWID;
+INSERT OR IGNORE INTO waiting
+SELECT tenant, 'person:' || value, created_at, number
+FROM runs
+JOIN tasks ON run = number
+JOIN json_each(state, '$.wants.senders')
+WHERE status NOT IN ('SUCCESS', 'FAILED', 'CANCELLED') AND json_valid(state);
+
+CREATE TABLE records (
+  kind       TEXT NOT NULL,
+  tenant     TEXT NOT NULL,
+  id         TEXT NOT NULL,
+  revision   INTEGER NOT NULL,
+  expires_at REAL,
+  document   TEXT NOT NULL,
+  PRIMARY KEY (kind, tenant, id)
+) STRICT, WITHOUT ROWID;
+"""
+
+STEPS: Final = (_TABLES, _PEOPLE)
 """Step n leads from `user_version` n to n + 1. A step that was released is never edited; another one is added."""
 
 

@@ -12,9 +12,22 @@ from engine.documents import Workflow
 from engine.run import JournalEntry, WorkflowRun
 from engine.statuses import RunStatus
 from store.playing import Stored
-from store.protocol import Changes, Creation, Follow, NewRun, Owner, Page, Position, Proposal, Recorded, RunQuery
+from store.protocol import (
+    Changes,
+    Creation,
+    Follow,
+    NewRun,
+    Owner,
+    Page,
+    Position,
+    Proposal,
+    Record,
+    Recorded,
+    RunQuery,
+    Sealed,
+)
 from store.requests import is_id
-from store.sqlite import owners, reads, runs, workflows
+from store.sqlite import owners, reads, records, runs, workflows
 from store.sqlite.batch import Batch
 from store.sqlite.cache import CACHED_BYTES, RunCache
 from store.sqlite.file import BUSY_SECONDS, Database
@@ -82,6 +95,18 @@ class SqliteStore:
         with self._database.reading() as connection:
             return workflows.read_all(connection, tenant)
 
+    def versions(
+        self, name: str, *, tenant: str = "default", before: int | None = None, limit: int = 100
+    ) -> list[Workflow]:
+        """The versions of a workflow, the latest first; `before` are those older than that one."""
+        with self._database.reading() as connection:
+            return workflows.versions(connection, tenant, name, before, limit)
+
+    def delete_workflow(self, name: str, *, tenant: str = "default", by: str | None = None) -> bool:
+        """Delete all versions of a workflow; False if there is none. Its runs keep theirs and go on."""
+        with self._writing() as (connection, _, batch):
+            return workflows.delete(connection, tenant, name, at=batch.at, by=by, writer=self._writer)
+
     def create(self, requests: Sequence[NewRun]) -> list[Creation]:
         """Start runs, durably, in one write; one answer each, in order. A fault in one doesn't touch the others."""
         with self._writing() as write:
@@ -105,6 +130,11 @@ class SqliteStore:
         """Everything that happened to a run, in order; no payloads."""
         with self._database.reading() as connection:
             return reads.journal(connection, id) if is_id(id) else []
+
+    def sealed(self, id: str) -> list[Sealed]:  # noqa: A002 - as in the protocol
+        """The journal of a run as it is stored, in order, to be verified."""
+        with self._database.reading() as connection:
+            return reads.sealed(connection, id) if is_id(id) else []
 
     def find(self, query: RunQuery) -> Page:
         """Runs, newest first.
@@ -158,6 +188,30 @@ class SqliteStore:
         """How far a reader of the feed had got; None if it never said."""
         with self._database.reading() as connection:
             return reads.bookmarked(connection, reader)
+
+    def record(self, kind: str, id: str, *, tenant: str = "default") -> Record | None:  # noqa: A002 - as in the protocol
+        """A record."""
+        with self._database.reading() as connection:
+            return records.read(connection, kind, tenant, id, self.now())
+
+    def records(self, kind: str, *, tenant: str | None = "default", after: str = "", limit: int = 100) -> list[Record]:
+        """Records of a kind by id, those behind `after`."""
+        with self._database.reading() as connection:
+            return records.read_some(connection, kind, tenant, after, limit, self.now())
+
+    def put_record(self, record: Record) -> Record:
+        """Write a record durably, and give it back at its new revision.
+
+        Raises:
+            Conflict: the store has another revision than the record names.
+        """
+        with self._writing() as (connection, _, batch):
+            return records.put(connection, record, batch.at)
+
+    def remove_record(self, kind: str, id: str, *, tenant: str = "default") -> bool:  # noqa: A002 - as in the protocol
+        """Remove a record; False if there was none."""
+        with self._writing() as (connection, _, _):
+            return records.remove(connection, kind, tenant, id)
 
     def changed(self) -> bool:
         """Whether another store object may have written since this was last asked; its own writes don't count."""

@@ -6,21 +6,21 @@ from pydantic import ValidationError
 
 from engine.documents import Workflow
 from store.protocol import StoreError
+from store.texts import dumps, workflow_deleted
 
 
 def save(
     connection: sqlite3.Connection, workflow: Workflow, *, at: float, by: str | None, writer: int | None
 ) -> Workflow:
     """Save a new version, unless it is equal to the latest."""
-    latest = latest_version(connection, workflow.tenant, workflow.name)
-    if latest is not None:
+    if live_versions(connection, workflow.tenant, workflow.name):
         try:
-            saved = read(connection, workflow.tenant, workflow.name, latest)
+            saved = read(connection, workflow.tenant, workflow.name, None)
         except StoreError:  # that one can't be read must not keep a better one out
             saved = None
         if saved is not None and _content(saved) == _content(workflow):
             return saved
-    version = (latest or 0) + 1
+    version = _last_version(connection, workflow.tenant, workflow.name) + 1
     saved = workflow.model_copy(update={"version": version, "created_by": by, "created_at": at})
     (number,) = connection.execute(
         "INSERT INTO workflows (tenant, name, version, document) VALUES (?, ?, ?, ?) RETURNING number",
@@ -37,11 +37,51 @@ def _content(workflow: Workflow) -> Workflow:
     return workflow.model_copy(update={"version": None, "created_by": None, "created_at": None})
 
 
-def latest_version(connection: sqlite3.Connection, tenant: str, name: str) -> int | None:
-    """The version of a workflow that was saved last; None if there is no such workflow."""
-    select = "SELECT max(version) FROM workflows WHERE tenant = ? AND name = ?"
-    version: int | None = connection.execute(select, (tenant, name)).fetchone()[0]
-    return version
+def _last_version(connection: sqlite3.Connection, tenant: str, name: str) -> int:
+    """The version of a workflow that was saved last, be it deleted; 0 if there never was one."""
+    select = "SELECT coalesce(max(version), 0) FROM workflows WHERE tenant = ? AND name = ?"
+    return int(connection.execute(select, (tenant, name)).fetchone()[0])
+
+
+def live_versions(connection: sqlite3.Connection, tenant: str, name: str) -> range:
+    """The versions of a workflow that aren't deleted; nothing if there is no such workflow."""
+    select = "SELECT min(version), max(version) FROM workflows WHERE tenant = ? AND name = ? AND deleted_at IS NULL"
+    first, last = connection.execute(select, (tenant, name)).fetchone()
+    return range(0) if first is None else range(first, last + 1)
+
+
+def delete(  # noqa: PLR0913 - which, and who does it when
+    connection: sqlite3.Connection, tenant: str, name: str, *, at: float, by: str | None, writer: int | None
+) -> bool:
+    """Delete all versions of a workflow; False if there is none."""
+    live = live_versions(connection, tenant, name)
+    if not live:
+        return False
+    (number,) = connection.execute(
+        "SELECT number FROM workflows WHERE tenant = ? AND name = ? AND version = ?", (tenant, name, live[-1])
+    ).fetchone()
+    connection.execute(
+        "UPDATE workflows SET deleted_at = ? WHERE tenant = ? AND name = ? AND deleted_at IS NULL", (at, tenant, name)
+    )
+    connection.execute(
+        "INSERT INTO changes (workflow, revision, at, writer, transition) VALUES (?, ?, ?, ?, ?)",
+        (number, live[-1], at, writer, dumps(workflow_deleted(by))),
+    )
+    return True
+
+
+def versions(connection: sqlite3.Connection, tenant: str, name: str, before: int | None, limit: int) -> list[Workflow]:
+    """The versions of a workflow, the latest first.
+
+    Raises:
+        StoreError: a stored document is no workflow.
+    """
+    rows = connection.execute(
+        "SELECT name, version, document FROM workflows WHERE tenant = ? AND name = ? AND deleted_at IS NULL"
+        " AND version < coalesce(?, version + 1) ORDER BY version DESC LIMIT ?",
+        (tenant, name, before, limit),
+    )
+    return [_parsed(*row) for row in rows]
 
 
 def read(connection: sqlite3.Connection, tenant: str, name: str, version: int | None) -> Workflow | None:
@@ -52,7 +92,8 @@ def read(connection: sqlite3.Connection, tenant: str, name: str, version: int | 
     """
     row = connection.execute(
         "SELECT name, version, document FROM workflows"
-        " WHERE tenant = ? AND name = ? AND version = coalesce(?, version) ORDER BY version DESC LIMIT 1",
+        " WHERE tenant = ? AND name = ? AND version = coalesce(?, version) AND deleted_at IS NULL"
+        " ORDER BY version DESC LIMIT 1",
         (tenant, name, version),
     ).fetchone()
     return None if row is None else _parsed(*row)
@@ -65,14 +106,17 @@ def read_all(connection: sqlite3.Connection, tenant: str) -> list[Workflow]:
         StoreError: a stored document is no workflow.
     """
     rows = connection.execute(
-        "SELECT name, max(version), document FROM workflows WHERE tenant = ? GROUP BY name ORDER BY name", (tenant,)
+        "SELECT name, max(version), document FROM workflows WHERE tenant = ? AND deleted_at IS NULL"
+        " GROUP BY name ORDER BY name",
+        (tenant,),
     )
     return [_parsed(*row) for row in rows]
 
 
 def names(connection: sqlite3.Connection, tenant: str) -> list[str]:
     """The names of all workflows."""
-    return [name for (name,) in connection.execute("SELECT DISTINCT name FROM workflows WHERE tenant = ?", (tenant,))]
+    select = "SELECT DISTINCT name FROM workflows WHERE tenant = ? AND deleted_at IS NULL"
+    return [name for (name,) in connection.execute(select, (tenant,))]
 
 
 def _parsed(name: str, version: int, document: str) -> Workflow:

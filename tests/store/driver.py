@@ -120,8 +120,8 @@ class Player:
 
 
 def values(run: WorkflowRun) -> WorkflowRun:
-    """A run that can be compared with the same run in another store object: without its compiled workflow."""
-    return run._replace(plan=None)  # type: ignore[arg-type] # for comparisons alone
+    """A run that can be compared with the same run in another store object: without its compiled workflow and seal."""
+    return run._replace(plan=None, seal=None)  # type: ignore[arg-type] # for comparisons alone
 
 
 def states(store: Store, ids: Iterable[str]) -> dict[str, WorkflowRun]:

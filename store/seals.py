@@ -1,0 +1,71 @@
+"""Seals: the hash chain of a run's journal, by which it shows that an entry was changed, removed or put in.
+
+    seal(n) = SHA-256(seal(n - 1), run id, revision, time, text of the entry)
+
+A chain shows what was changed afterwards by somebody who can't compute all of it anew. Who can write to the whole store
+can do that; a seal that was noted elsewhere (each goes out with the change feed) shows even him.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+from engine.draft import fold
+from engine.run import JournalEntry, WorkflowRun
+from store.protocol import Sealed
+from store.texts import read_entry
+
+
+class Flaw(NamedTuple):
+    """What is wrong with a journal: the revision of the entry (0: the journal as a whole), and a sentence."""
+
+    revision: int
+    sentence: str
+
+
+def seal(previous: str | None, run_id: str, revision: int, at: float, text: str) -> str:
+    """The seal of an entry, in hexadecimal; `previous` is that of the entry before."""
+    return sha256(f"{previous or ''}\n{run_id}\n{revision}\n{at!r}\n{text}".encode()).hexdigest()
+
+
+def flaws(run: WorkflowRun, entries: Sequence[Sealed]) -> list[Flaw]:
+    """What is wrong with the journal of a run, by entry; nothing if all of it is as it was written.
+
+    Entries that were written before there were seals are taken as they are.
+    """
+    found: list[Flaw] = []
+    read: list[JournalEntry] = []
+    before = Sealed(0, 0.0, "", None)
+    for entry in entries:
+        if entry.revision != before.revision + 1:
+            found.append(Flaw(entry.revision, f"what should be before it is missing, back to {before.revision}"))
+        found += _altered(run.id, before.seal, entry)
+        before = entry
+        try:
+            read.append(read_entry(*entry[:3]))
+        except (ValueError, TypeError, KeyError) as error:
+            found.append(Flaw(entry.revision, f"it can't be read: {error}"))
+    return found or _unlike(run, before, read)
+
+
+def _altered(run_id: str, previous: str | None, entry: Sealed) -> list[Flaw]:
+    if entry.seal is None:
+        return [] if previous is None else [Flaw(entry.revision, "it has no seal, although the one before has")]
+    if entry.seal != seal(previous, run_id, entry.revision, entry.at, entry.text):
+        return [Flaw(entry.revision, "it was changed, or one before it put in or removed: its seal doesn't fit")]
+    return []
+
+
+def _unlike(run: WorkflowRun, last: Sealed, read: list[JournalEntry]) -> list[Flaw]:
+    """Where the run itself isn't as its journal, which is whole, says."""
+    if (last.revision, last.seal) != (run.revision, run.seal):
+        sentence = f"the run is at revision {run.revision}, its journal ends at {last.revision}: its end was removed"
+        return [
+            Flaw(0, sentence if last.revision != run.revision else "the run's own seal isn't that of its last entry")
+        ]
+    tasks, status = fold(read, run.tasks)
+    odd = [name for name, task in run.tasks.items() if tasks[name] is not task.status]
+    if odd or status is not run.status:
+        what = f"task {odd[0]!r} is {run.tasks[odd[0]].status}" if odd else f"the run is {run.status}"
+        return [Flaw(0, f"{what}, but its journal says {tasks[odd[0]] if odd else status}: the run was changed")]
+    return []
