@@ -215,8 +215,14 @@ class Store(Protocol):
 
     # Workflows: versioned, and immutable once saved.
 
-    def save_workflow(self, workflow: Workflow, *, by: str | None = None) -> Workflow:
-        """Save a new version; a document equal to the latest version gives that one back."""
+    def save_workflow(self, workflow: Workflow, *, by: str | None = None, after: int | None = None) -> Workflow:
+        """Save a new version; a document equal to the latest version gives that one back.
+
+        `after` is the version that the new one is to follow (0: there must be none); by default whichever is the latest.
+
+        Raises:
+            Conflict: the latest version is another than `after`.
+        """
 
     def workflow(self, name: str, version: int | None = None, *, tenant: str = "default") -> Workflow | None:
         """A version of a workflow (the latest by default)."""

@@ -96,3 +96,10 @@ def version_asked(request: NewRun, live: range, names: Callable[[], Iterable[str
         fault = f"{request.workflow!r} has no version {request.version}; its latest is {live[-1]}"
         raise Invalid(Fault("version", fault))
     return request.version or live[-1]
+
+
+def version_conflict(name: str, latest: int, after: int) -> str:
+    """Why a new version of a workflow isn't saved: somebody else has saved, or deleted, one meanwhile."""
+    stands = f"is at version {latest}" if latest else "doesn't exist"
+    expected = f"to follow version {after}" if after else "to be the first"
+    return f"workflow {name!r} {stands}, and what was sent is {expected}: read it again"

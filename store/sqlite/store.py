@@ -80,9 +80,14 @@ class SqliteStore:
                 self._cache.forget()  # it may hold what was not written
                 raise
 
-    def save_workflow(self, workflow: Workflow, *, by: str | None = None) -> Workflow:
-        """Save a new version; a document equal to the latest version gives that one back."""
+    def save_workflow(self, workflow: Workflow, *, by: str | None = None, after: int | None = None) -> Workflow:
+        """Save a new version; a document equal to the latest version gives that one back.
+
+        Raises:
+            Conflict: the latest version is another than `after`.
+        """
         with self._writing() as (connection, _, batch):
+            workflows.expect_latest(connection, workflow.tenant, workflow.name, after)
             return workflows.save(connection, workflow, at=batch.at, by=by, writer=self._writer)
 
     def workflow(self, name: str, version: int | None = None, *, tenant: str = "default") -> Workflow | None:

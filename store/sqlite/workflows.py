@@ -5,7 +5,8 @@ import sqlite3
 from pydantic import ValidationError
 
 from engine.documents import Workflow
-from store.protocol import StoreError
+from store.protocol import Conflict, StoreError
+from store.requests import version_conflict
 from store.texts import dumps, workflow_deleted
 
 
@@ -48,6 +49,18 @@ def live_versions(connection: sqlite3.Connection, tenant: str, name: str) -> ran
     select = "SELECT min(version), max(version) FROM workflows WHERE tenant = ? AND name = ? AND deleted_at IS NULL"
     first, last = connection.execute(select, (tenant, name)).fetchone()
     return range(0) if first is None else range(first, last + 1)
+
+
+def expect_latest(connection: sqlite3.Connection, tenant: str, name: str, after: int | None) -> None:
+    """See that the latest version of a workflow is the one that somebody knows (0: there is none; None: any).
+
+    Raises:
+        Conflict: it is another.
+    """
+    live = live_versions(connection, tenant, name)
+    latest = live[-1] if live else 0
+    if after not in (None, latest):
+        raise Conflict(version_conflict(name, latest, after))
 
 
 def delete(  # noqa: PLR0913 - which, and who does it when
