@@ -218,7 +218,7 @@ class Store(Protocol):
     def save_workflow(self, workflow: Workflow, *, by: str | None = None, after: int | None = None) -> Workflow:
         """Save a new version; a document equal to the latest version gives that one back.
 
-        `after` is the version that the new one is to follow (0: there must be none); by default whichever is the latest.
+        `after` is the version that the new one is to follow (0: there must be none); by default it is the latest.
 
         Raises:
             Conflict: the latest version is another than `after`.
