@@ -10,7 +10,8 @@ second read again. Partitions move to other members one by one, and those that s
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from time import monotonic
+from threading import Thread
+from time import monotonic, sleep
 from typing import Final, NamedTuple, TypeAlias, cast
 
 import structlog
@@ -25,6 +26,7 @@ SHORTEST_SESSION_SECONDS: Final = 6.0  # what brokers allow by default
 LONGEST_SESSION_MS: Final = 300_000  # its client's default `max.poll.interval.ms`, which is a bound
 WATCH_SECONDS: Final = 2.0
 LAST_COMMIT_SECONDS: Final = 3.0
+LEAVING_SECONDS: Final = 8.0  # with that commit; the client gives its request to leave 5 s
 PREFETCHED_KBYTES: Final = 4 * 1024
 NO_BROKER: Final = ClientError(ClientError._ALL_BROKERS_DOWN, "no broker answers")  # noqa: SLF001 - so the client names it
 
@@ -105,7 +107,8 @@ class GroupConsumer:
         self._remembered: dict[Place, int] = {}
         self._committed: dict[Place, int] = {}
         self._refusal: str | None = None
-        self._closed = False
+        self._leaving: Thread | None = None
+        self._gone_by = 0.0
         longest = kafka.option("max.poll.interval.ms", LONGEST_SESSION_MS) / 1000
         session = min(max(SHORTEST_SESSION_SECONDS, kafka.settings.lease), longest)
         self._consumer = Consumer(
@@ -169,19 +172,46 @@ class GroupConsumer:
         """The partitions of a topic that this member reads at the moment."""
         return frozenset(partition for name, partition in self._assigned if name == topic)
 
-    def close(self, *, commit: bool = True) -> None:
-        """Commit what was remembered, unless it mustn't be yet, and leave the group. Idempotent."""
-        if self._closed:
+    def leave(self, *, commit: bool = True) -> None:
+        """Begin to commit what was remembered, unless it mustn't be yet, and to leave the group. Idempotent.
+
+        It takes a while, above all when other members come or go, and is done elsewhere: nothing else may be asked of
+        this member from now on but whether it is `gone`.
+        """
+        if self._leaving is not None:
             return
-        self._closed = True
-        if commit:
-            self.commit()
-        else:
+        if not commit:
             self._remembered.clear()
+        self._gone_by = monotonic() + LEAVING_SECONDS
+        self._leaving = Thread(target=self._leave, name=f"leave {self._group}", daemon=True)
+        self._leaving.start()
+
+    def gone(self) -> bool:
+        """Whether it has left the group, or nobody may wait for that any longer: then its session has to end there."""
+        if self._leaving is None:
+            return False
+        if not self._leaving.is_alive():
+            return True
+        if monotonic() < self._gone_by:
+            return False
+        log.warning("group_not_left", group=self._group, seconds=LEAVING_SECONDS)
+        return True
+
+    def close(self, *, commit: bool = True) -> None:
+        """Leave the group, and wait until it is gone."""
+        self.leave(commit=commit)
+        while not self.gone():
+            sleep(0.01)
+
+    def _leave(self) -> None:
+        self.commit()
         give_up = monotonic() + LAST_COMMIT_SECONDS
         while self._uncommitted() and self.trouble is None and monotonic() < give_up:
             self._consumer.poll(0.05)  # hears the answer
-        self._consumer.close()
+        try:
+            self._consumer.close()
+        except KafkaException as error:
+            log.warning("group_not_left", group=self._group, error=error.args[0].str())
 
     def _uncommitted(self) -> bool:
         return any(self._committed.get(place) != self._remembered.get(place) for place in self._remembered)

@@ -5,8 +5,8 @@ second: `snapshot` is called, and the first `next_batch` after it only when ever
 """
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeVar
 from uuid import uuid4
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition, StatelessSourcePartition
@@ -15,9 +15,14 @@ from dataflows.kafka.consuming import GroupConsumer
 
 T = TypeVar("T")
 
+LEAVING_PAUSE: Final = timedelta(milliseconds=20)  # between two looks whether the consumer is gone
+
 
 class Committed(StatefulSourcePartition[T, None]):
-    """What a `reader` makes of the messages of its consumer. When it stops, the consumer commits all and leaves."""
+    """What a `reader` makes of the messages of its consumer. When it stops, the consumer commits all and leaves.
+
+    Meanwhile other sources go on, and other consumers leave at the same time: no broker says how long it takes.
+    """
 
     def __init__(self, reader: StatelessSourcePartition[T], consumer: GroupConsumer) -> None:
         self._reader = reader
@@ -25,14 +30,19 @@ class Committed(StatefulSourcePartition[T, None]):
         self._stopped = False
         self._epoch_over = False
         self._all_over = False
+        self._leaving = False
 
     def next_batch(self) -> list[T]:
         """What the reader has, after everything of the epochs before was written."""
+        if self._leaving:
+            if self._consumer.gone():
+                raise StopIteration
+            return []
         if self._epoch_over and self.may_commit():
             self._epoch_over = False
             if self._all_over:
-                self._consumer.close()
-                raise StopIteration
+                self.leave()
+                return []
             self._consumer.commit()
         if not self._stopped:
             try:
@@ -45,12 +55,19 @@ class Committed(StatefulSourcePartition[T, None]):
         """Whether all is written that came of what was handed out; if not, this is asked again in the next turn."""
         return True
 
+    def leave(self, *, commit: bool = True) -> None:
+        """Let the consumer commit all, unless it mustn't yet, and leave its group; nothing more is read."""
+        self._leaving = True
+        self._consumer.leave(commit=commit)
+
     def next_awake(self) -> datetime | None:
         """When the reader wants to be asked again."""
-        return self._reader.next_awake()
+        return datetime.now(UTC) + LEAVING_PAUSE if self._leaving else self._reader.next_awake()
 
     def snapshot(self) -> None:
         """The end of an epoch: nothing to keep, but offsets to remember."""
+        if self._leaving:
+            return
         self._consumer.remember()
         self._epoch_over, self._all_over = True, self._stopped
 

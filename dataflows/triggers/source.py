@@ -84,16 +84,15 @@ class _Written(Committed[Message]):
 
     def __init__(self, shell: Shell, consumer: GroupConsumer, outbox: Outbox) -> None:
         super().__init__(Reader(shell, consumer, outbox), consumer)
-        self._shell, self._member, self._outbox = shell, consumer, outbox
+        self._shell, self._outbox = shell, outbox
 
     def may_commit(self) -> bool:
         return self._outbox.empty()
 
     def next_batch(self) -> list[Message]:
-        if self._shell.overtime:
+        if self._shell.overtime and not self._leaving:
             self._outbox.close()  # whoever reads the messages next writes their letters
-            self._member.close(commit=self._outbox.empty())
-            raise StopIteration
+            self.leave(commit=self._outbox.empty())
         try:
             return super().next_batch()
         except StopIteration:

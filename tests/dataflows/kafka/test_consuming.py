@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from confluent_kafka import TopicPartition
 
+from dataflows.kafka import consuming as module
 from dataflows.kafka.connection import Kafka
 from dataflows.kafka.consuming import GroupConsumer, Message, Place, message_of
 from dataflows.settings import EngineSettings
@@ -67,6 +68,30 @@ def test_members_share_the_partitions_and_who_leaves_leaves_them_to_the_others()
         second.close()
         until(lambda: first.partitions(kafka.changes) == ALL, first)
         first.close()
+
+
+def test_a_member_that_leaves_never_waits_and_is_gone_in_time_though_the_broker_takes_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with MockCluster() as cluster:
+        cluster.topic("x.changes", PARTITIONS)
+        kafka = kafka_at(cluster.address, "x")
+        consumers = [GroupConsumer(kafka, group, [kafka.changes]) for group in ("one", "two")]
+        for consumer in consumers:
+            until(lambda: consumer.partitions(kafka.changes) == ALL, consumer)  # noqa: B023 - called at once
+        cluster.latency(1000)
+        monkeypatch.setattr(module, "LEAVING_SECONDS", 0.1)
+        for consumer in consumers:
+            consumer.leave()
+        assert [consumer.gone() for consumer in consumers] == [False, False]
+        for consumer in consumers:
+            consumer.close()
+            assert consumer.gone()
+            assert consumer._leaving is not None
+            assert consumer._leaving.is_alive()
+        cluster.latency(0)
+        for consumer in consumers:
+            until(lambda: not consumer._leaving.is_alive())  # type: ignore[union-attr]  # noqa: B023 - as above
 
 
 def test_messages_that_were_deleted_before_they_were_read_are_told_and_what_is_left_is_read(

@@ -1,6 +1,6 @@
 """A source on Kafka: offsets are committed when all of an epoch is written, and each process has one consumer."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from time import sleep
 from typing import cast
 
@@ -18,6 +18,8 @@ from dataflows.kafka.source import Committed, KafkaSource
 class Consumer:
     """Notes what it is asked to do."""
 
+    away = True
+
     def __init__(self, heard: list[object]) -> None:
         self.heard = heard
 
@@ -27,8 +29,11 @@ class Consumer:
     def commit(self) -> None:
         self.heard.append("commit")
 
-    def close(self) -> None:
-        self.heard.append("close")
+    def leave(self, *, commit: bool) -> None:
+        self.heard.append("leave" if commit else "leave without a commit")
+
+    def gone(self) -> bool:
+        return self.away
 
 
 class Reader(StatelessSourcePartition[int]):
@@ -69,9 +74,27 @@ def test_a_reader_that_stops_leaves_the_group_when_all_it_read_has_been_committe
     assert source.next_batch() == []
     assert heard == ["remember", "commit"]
     source.snapshot()
+    assert source.next_batch() == []
+    assert heard == ["remember", "commit", "remember", "leave"]
     with pytest.raises(StopIteration):
         source.next_batch()
-    assert heard == ["remember", "commit", "remember", "close"]
+
+
+def test_a_consumer_that_takes_its_time_to_leave_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[object] = []
+    source = committed(Reader(last=0), heard)
+    assert source.next_batch() == []
+    source.snapshot()
+    monkeypatch.setattr(Consumer, "away", False)
+    assert [source.next_batch() for _ in range(3)] == [[], [], []]
+    moment = source.next_awake()
+    assert moment is not None
+    assert moment > datetime.now(UTC)
+    source.snapshot()
+    assert heard == ["remember", "leave"]
+    monkeypatch.setattr(Consumer, "away", True)
+    with pytest.raises(StopIteration):
+        source.next_batch()
 
 
 class Writer(StatelessSinkPartition[int]):
@@ -105,7 +128,9 @@ def test_a_process_of_two_workers_opens_it_once_and_commits_only_what_every_outp
         def commit(self) -> None:
             commits.append(set(range(1, self.read + 1)) - set(written.numbers))
 
-        close = commit
+        def leave(self, *, commit: bool) -> None:
+            assert commit
+            self.commit()
 
     opened: list[Committed[int]] = []
 
