@@ -28,6 +28,7 @@ from blocks.contract import (
 from dataflows.settings import EngineSettings, settings_of_blocks
 from dataflows.slots import Slots
 from dataflows.workers import LoopWorker, ThreadWorker, Worker
+from engine.asked import is_restricted, people_asked
 from engine.machine import Dispatch
 from engine.run import WorkflowRun
 from engine.transitions import (
@@ -225,11 +226,13 @@ class Calls:
             task=dispatch.task,
             workflow=run.workflow,
             attempt=call.claim.attempt,
+            generation=state.generation,
             requested_by=run.requested_by,
+            asked=people_asked(state) if dispatch.phase == "wake" and state.wants is not None else None,
             settings=self._settings.get(dispatch.type),
             secrets=self._secrets[dispatch.type],
         )
-        signal = None if sent is None else Signal(sent.id, sent.sender, sent.at, sent.data)
+        signal = None if sent is None else Signal(sent.id, sent.sender, sent.at, sent.data, sent.on_behalf)
         return self._catalogue[dispatch.type].bind(dispatch.phase, dispatch.arguments(), context, signal, state.outputs)
 
     def _limit(self, call: Call, timeout: float) -> None:
@@ -270,15 +273,25 @@ def _recordable(call: Call, found: Outcome) -> Result:  # noqa: PLR0911 - a case
         case Waiting() if _waits_for_nothing(call, found):
             error = Error("BAD_OUTPUTS", "the block waits, but for no moment and for nobody")
             return TaskFailed(task, token, error)
-        case Waiting(until, after, schema, senders, closes, outputs):
-            wants = None if schema is None and senders is None else Wants(schema, senders, closes)
-            return TaskSuspended(task, token, until, after, wants, outputs)
+        case Waiting():
+            return TaskSuspended(task, token, found.until, found.after, _wanted(found), found.outputs)
         case _:
             assert_never(found)
 
 
+def _wanted(waiting: Waiting) -> Wants | None:
+    """What it takes as a signal; None if it says nothing of that."""
+    if waiting.schema is None and waiting.senders is None and waiting.groups is None:
+        return None
+    return Wants(waiting.schema, waiting.senders, waiting.closes, waiting.groups, waiting.barred)
+
+
 def _waits_for_nothing(call: Call, waiting: Waiting) -> bool:
     """Whether nothing would ever end this wait; in later phases it may keep what an earlier one had set."""
-    state = call.dispatch.state
-    kept = state.wants is not None or (call.dispatch.phase == "signal" and (state.until is not None or state.due))
-    return not kept and (waiting.until, waiting.after, waiting.schema, waiting.senders) == (None, None, None, None)
+    state, wants = call.dispatch.state, _wanted(waiting)
+    kept = call.dispatch.phase == "signal" and (state.until is not None or state.due)
+    if kept or waiting.until is not None or waiting.after is not None:
+        return False
+    if wants is None:
+        return state.wants is None
+    return is_restricted(wants) and not wants.groups and set(wants.senders or ()) <= set(wants.barred)

@@ -51,8 +51,11 @@ class Wants(NamedTuple):
     barred: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
-        """The JSON form, without what is empty."""
-        return {field: value for field, value in self._asdict().items() if value is not None and value != ()}
+        """The JSON form, without what is absent. An empty list of people isn't: it is nobody, not anybody."""
+        document = {field: value for field, value in self._asdict().items() if value is not None}
+        if not self.barred:
+            del document["barred"]
+        return document
 
 
 class TaskClaimed(NamedTuple):

@@ -11,7 +11,10 @@ import structlog
 class BlockContext:
     """What a block knows about the call. Every attempt of a task has the same `idempotency_key`.
 
-    `settings` is an instance of the block's settings model, `secrets` has the values of the secrets that it declared.
+    `generation` is that of the task: 1, until the run is retried from it. `asked` are, when a moment has come, the
+    people from whom the waiting task still takes a signal, who stands in for somebody in that person's place; None if
+    that isn't known. `settings` is an instance of the block's settings model, `secrets` has the values of the secrets
+    that it declared.
     """
 
     idempotency_key: str
@@ -19,7 +22,9 @@ class BlockContext:
     task: str
     workflow: str
     attempt: int = 1
+    generation: int = 1
     requested_by: str | None = None
+    asked: tuple[str, ...] | None = None
     settings: Any = None
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 

@@ -70,6 +70,8 @@ class Waiting:
     senders: tuple[str, ...] | None = None
     closes: Mapping[str, int] | None = None
     outputs: dict[str, Any] | None = None
+    groups: tuple[str, ...] | None = None
+    barred: tuple[str, ...] = ()
 
 
 Outcome: TypeAlias = Succeeded | Failed | Skipped | Expired | Waiting
@@ -141,6 +143,8 @@ def _waiting(wait: Wait) -> Waiting:
         senders=None if wait.senders is None else tuple(wait.senders),
         closes=None if wait.closes is None else dict(wait.closes),
         outputs=_optional(wait.outputs),
+        groups=None if wait.groups is None else tuple(wait.groups),
+        barred=tuple(wait.barred),
     )
 
 

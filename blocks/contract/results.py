@@ -30,10 +30,12 @@ class Wait:
     """The task is WAITING: until a moment, for some time from when this is recorded, for a signal, or for either.
 
     Neither `until` nor `after` keeps the moment that an earlier Wait had set. `for_signal` is a model or a JSON Schema
-    of a signal's data. If there are `senders` only these people may send. Each sender may send once. `closes` ends the
-    taking of signals: `{"approve": 1}` takes none once one had `"approve"` as its data's `decision`, `{"*": 1}` none
-    once there was any. `outputs` are what is known so far; they stay with the waiting task, and are given to its
-    `on_signal` and `on_wake` as `waited`.
+    of a signal's data. If there are `senders` or `groups` only these people, and the members of these groups, may send.
+    Each may send once, and whoever they hand the task over to sends in their place; who is `barred` never may. `closes`
+    ends the taking of signals: `{"approve": 1}` takes none once one had `"approve"` as its data's `decision`,
+    `{"*": 1}` none once there was any. A later Wait that says nothing of signals keeps what an earlier one wanted; one
+    that wants something else has the signals counted anew. `outputs` are what is known so far; they stay with the
+    waiting task, and are given to its `on_signal` and `on_wake` as `waited`.
 
     Raises:
         ValueError: both times are given, `until` has no time zone, `after` is negative, or `closes` isn't positive.
@@ -45,6 +47,8 @@ class Wait:
     senders: tuple[str, ...] | None = None
     closes: Mapping[str, int] | None = None
     outputs: Any = None
+    groups: tuple[str, ...] | None = None
+    barred: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.until is not None and self.after is not None:
@@ -77,9 +81,18 @@ class BlockError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Signal(Generic[D]):
-    """Something sent to a waiting task. `sender` is who was authenticated, `at` the Unix time of its acceptance."""
+    """Something sent to a waiting task. `sender` is who was authenticated, `at` the Unix time of its acceptance.
+
+    `on_behalf` is who was asked, and handed the task over to the sender.
+    """
 
     id: str
     sender: str | None
     at: float
     data: D
+    on_behalf: str | None = None
+
+    @property
+    def voice(self) -> str | None:
+        """Whose decision it counts as: of who was asked, whoever stood in."""
+        return self.on_behalf or self.sender

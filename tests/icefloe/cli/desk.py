@@ -127,7 +127,7 @@ def _live(store: Store) -> list[str]:
 def _called(catalogue: Catalogue, dispatch: Dispatch) -> Outcome:
     context = BlockContext(f"{dispatch.run.id}/{dispatch.task}", dispatch.run.id, dispatch.task, dispatch.run.workflow)
     sent = dispatch.signal
-    signal = None if sent is None else Signal(sent.id, sent.sender, sent.at, sent.data)
+    signal = None if sent is None else Signal(sent.id, sent.sender, sent.at, sent.data, sent.on_behalf)
     try:
         bound = catalogue[dispatch.type].bind(
             dispatch.phase, dispatch.arguments(), context, signal, dispatch.state.outputs
@@ -143,7 +143,8 @@ def _result(dispatch: Dispatch, token: str, found: Outcome) -> Result:
             return TaskSucceeded(dispatch.task, token, outputs)
         case Failed(code, message, retryable, outputs):
             return TaskFailed(dispatch.task, token, Error(code, message), retryable, outputs)
-        case Waiting(until, after, schema, senders, closes, outputs):
-            wants = None if schema is None and senders is None else Wants(schema, senders, closes)
+        case Waiting(until, after, schema, senders, closes, outputs, groups, barred):
+            restricted = (schema, senders, groups) != (None, None, None)
+            wants = Wants(schema, senders, closes, groups, barred) if restricted else None
             return TaskSuspended(dispatch.task, token, until, after, wants, outputs)
     raise AssertionError(f"no workflow at this desk ends so: {found}")
