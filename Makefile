@@ -6,7 +6,7 @@ SHELL := bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-ROOMS := engine blocks store dataflows icefloe bench
+ROOMS := engine blocks store dataflows api icefloe bench
 KUBERNETES = $(filter-out k8s/kustomization.yaml k8s/scaling.yaml, $(wildcard k8s/*.yaml))  # the two aren't its own kinds
 PYTHON ?=
 WORKERS ?= 4

@@ -1,0 +1,1 @@
+"""The HTTP API: what people and front ends do with workflows, runs and decisions."""

@@ -1,0 +1,70 @@
+"""The app: routes behind the guard, errors as problem documents, and what the routes work with.
+
+request ─► limits and headers (api.middleware) ─► guard (api.guard) ─► route (api.routes) ─► engine, store
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+
+from api import middleware, problems
+from api.auth import Authenticator, authenticator_of
+from api.guard import GuardedRoute
+from api.hub import Hub
+from api.rates import Rates
+from api.routes import process
+from api.services import Services
+from api.settings import ApiSettings
+from api.writing import Writer
+from blocks.catalogue import Catalogue
+from store.protocol import Store
+
+VERSIONED: Final = "/v1"
+
+_ROUTERS: Final[tuple[APIRouter, ...]] = ()
+_UNVERSIONED: Final[tuple[APIRouter, ...]] = (process.router,)
+
+
+def create_app(
+    settings: ApiSettings, store: Store, catalogue: Catalogue, *, authenticator: Authenticator | None = None
+) -> FastAPI:
+    """The API on a store. Who calls this closes the store, after the app has ended.
+
+    Raises:
+        ApiSettingsError: the settings contradict one another.
+    """
+    services = Services(
+        settings, store, catalogue, authenticator or authenticator_of(settings, store), Writer(store), Hub(store)
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await services.hub.start()
+        yield
+        await services.hub.close()
+        await services.writer.close()
+
+    app = FastAPI(
+        title="Icefloe",
+        summary="Virtual workflows: start them, follow them, decide",
+        version="1",
+        lifespan=lifespan,
+        openapi_url=None,  # its routes are ours, behind the guard as all others are
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=settings.api_body_bytes,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+    )
+    app.state.services = services
+    app.state.rates = Rates(settings.api_rate)
+    app.router.route_class = GuardedRoute
+    problems.install(app)
+    middleware.install(app, settings)
+    for router in _ROUTERS:
+        app.include_router(router, prefix=VERSIONED)
+    for router in _UNVERSIONED:
+        app.include_router(router)
+    return app

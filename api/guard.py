@@ -1,0 +1,74 @@
+"""The guard: who asks is authenticated, and let in or not by the operation's rule, before anything of a body is read.
+
+request ─► authenticate ─► rule of the operation ─► rate ─► strict JSON ─► route
+401               403                429        422
+"""
+
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from api.access import RULES, Rule
+from api.problems import Problem
+from api.rates import admit
+from api.services import services_of
+from engine.limits import WORKFLOW_BYTES
+from engine.reading import read_json
+
+_JSON_BYTES: Final = 16 * WORKFLOW_BYTES  # what a body may have at most is the app's `api_body_bytes`
+
+
+class StrictRequest(Request):
+    """A request whose JSON is read as strictly as a workflow: no key twice, no NaN, bounded depth and numbers."""
+
+    async def json(self) -> Any:
+        """The body.
+
+        Raises:
+            Invalid: it is not JSON of that kind.
+        """
+        if not hasattr(self, "_json"):
+            self._json = read_json(await self.body(), limit=_JSON_BYTES, what="")
+        return self._json
+
+
+class GuardedRoute(APIRoute):
+    """A route whose function's name has a rule in `api.access`; without one it can't be made."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        name = options.get("name") or endpoint.__name__
+        if name not in RULES:
+            raise LookupError(f"{path}: operation {name!r} has no rule in api.access.RULES: nobody may use it; add one")
+        self.rule: Rule = RULES[name]
+        super().__init__(path, endpoint, **{**options, "name": name, "operation_id": name})
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The route's handler, behind the guard."""
+        handler = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            request = StrictRequest(request.scope, request.receive)
+            if not self.rule.public:
+                await _let_in(request, self.rule)
+            return await handler(request)
+
+        return guarded
+
+
+async def _let_in(request: Request, rule: Rule) -> None:
+    """See that somebody asks who may.
+
+    Raises:
+        Problem: nobody known asks, he may not, or asks too often.
+    """
+    services = services_of(request)
+    principal = await services.authenticator.authenticate(request)
+    request.state.principal = principal
+    admit(request.app.state.rates, principal)
+    if rule.roles.isdisjoint(principal.roles):
+        needed = ", ".join(sorted(rule.roles))
+        sentence = f"{principal.subject!r} has none of the roles that may do this: {needed}"
+        raise Problem(HTTPStatus.FORBIDDEN, "role-missing", sentence)
