@@ -26,7 +26,7 @@ def voice(task: TaskState, wants: Wants, sender: str, groups: Sequence[str]) -> 
         return None
     for to, whom in task.delegated:
         if to == sender:
-            return Voice(whom, whom)
+            return None if whom in wants.barred else Voice(whom, whom)
     if any(whom == sender for _, whom in task.delegated):
         return None
     if sender in (wants.senders or ()) or not set(wants.groups or ()).isdisjoint(groups):
@@ -57,10 +57,15 @@ def people_asked(task: TaskState) -> tuple[str, ...]:
     if wants is None:
         return ()
     instead = {whom: to for to, whom in task.delegated}
-    heard = {one.voice for one in counted(task)}
+    heard = {person for one in counted(task) for person in (one.sender, one.voice)}.union(wants.barred)
     named = [*(wants.senders or ()), *(whom for whom in instead if whom not in (wants.senders or ()))]
     people = (instead.get(person, person) for person in named if person not in heard)
-    return tuple(person for person in people if person not in wants.barred)
+    return tuple(dict.fromkeys(person for person in people if person not in heard))
+
+
+def still_delegated(task: TaskState, wants: Wants) -> tuple[tuple[str, str], ...]:
+    """Who stands in for whom once the task wants something else: nobody does any more who is now asked himself."""
+    return tuple(pair for pair in task.delegated if pair[0] not in (wants.senders or ()))
 
 
 def asks(task: TaskState) -> bool:

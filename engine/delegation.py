@@ -6,7 +6,7 @@ from engine.limits import DELEGATIONS, ID_CHARS, REASON_CHARS
 from engine.outcomes import DUPLICATE, Refusal, Rejected
 from engine.refusals import too_wordy, unknown_task
 from engine.run import TaskState
-from engine.signals import spoken, untimely
+from engine.signals import barred, spoken, untimely
 from engine.transitions import TaskDelegated, Wants
 
 
@@ -16,12 +16,12 @@ def delegated(draft: Draft, transition: TaskDelegated, at: float, luck: float) -
     task = draft.tasks.get(name)
     if task is None:
         return unknown_task(draft, name)
-    refusal = untimely(draft, name, task, generation) or _unfit(name, task, transition)
+    refusal = untimely(draft, name, task, generation) or _unfit(draft, task, transition)
     if (to, sender) in task.delegated:
         return DUPLICATE
     if refusal is not None:
         return refusal
-    speaks = spoken(name, task, task.wants or Wants(), sender, groups)
+    speaks = spoken(draft, name, sender, groups)
     if isinstance(speaks, Rejected):
         return speaks
     others = tuple(pair for pair in task.delegated if pair[1] != speaks.person)
@@ -29,16 +29,16 @@ def delegated(draft: Draft, transition: TaskDelegated, at: float, luck: float) -
     return "TaskDelegated"
 
 
-def _unfit(name: str, task: TaskState, transition: TaskDelegated) -> Rejected | None:
+def _unfit(draft: Draft, task: TaskState, transition: TaskDelegated) -> Rejected | None:
     """Why the task can't be handed over to this person."""
-    wants, to = task.wants or Wants(), transition.to
+    wants, name, to = task.wants or Wants(), transition.task, transition.to
     if len(transition.reason) > REASON_CHARS:
         return too_wordy(transition.reason)
     if not is_restricted(wants):
         return Rejected("NOT_DELEGABLE", f"{name!r} takes a signal from anybody: there is nothing to hand over")
     faults = {
         f"the name of a person has 1 to {ID_CHARS} characters": not 0 < len(to) <= ID_CHARS,
-        f"{to!r} may not decide on {name!r}: it is his own request": to in wants.barred,
+        barred(draft, name, to).reason: to in wants.barred,
         f"{to!r} has already decided on {name!r}": any(to in (one.sender, one.voice) for one in counted(task)),
         f"{to!r} has a say in {name!r} already": to == transition.sender
         or to in (wants.senders or ())

@@ -6,6 +6,7 @@ has the result's token; a token that is recorded already is a duplicate.
 
 from typing import Any
 
+from engine.asked import still_delegated
 from engine.draft import Draft
 from engine.limits import RUN_BYTES, RUN_RESERVE, LimitError, json_size
 from engine.outcomes import DUPLICATE, Refusal, Rejected
@@ -225,6 +226,7 @@ def _suspended(draft: Draft, task: TaskState, result: TaskSuspended, at: float, 
     Who wants something else than before begins to count anew, with what is still in the inbox.
     """
     again = result.wants is None or result.wants == task.wants
+    wants = task.wants if again else result.wants
     until = result.until if result.after is None else at + result.after
     if until is not None:
         due = False
@@ -243,8 +245,9 @@ def _suspended(draft: Draft, task: TaskState, result: TaskSuspended, at: float, 
             claim=None,
             until=until,
             due=due,
-            wants=task.wants if again else result.wants,
+            wants=wants,
             counted=task.counted if again else len(task.accepted) - len(task.inbox),
+            delegated=task.delegated if again or wants is None else still_delegated(task, wants),
             tokens=_with(task, result.token),
         ),
     )

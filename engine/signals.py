@@ -30,7 +30,7 @@ def received(draft: Draft, transition: SignalReceived, at: float, luck: float) -
     if max(len(signal.id), len(signal.sender or "")) > ID_CHARS:
         speaks = Rejected("BAD_SIGNAL", f"a signal's id and its sender's name have at most {ID_CHARS} characters")
     if speaks is None and task.wants is not None and signal.kind == "person":
-        speaks = _unwanted(name, task, task.wants, signal)
+        speaks = _unwanted(draft, name, task, signal)
     if isinstance(speaks, Rejected):
         return speaks
     on_behalf = None if speaks is None else speaks.on_behalf
@@ -72,11 +72,12 @@ def untimely(draft: Draft, name: str, task: TaskState, generation: int, kind: Si
     return None
 
 
-def _unwanted(name: str, task: TaskState, wants: Wants, signal: Signal) -> Voice | Rejected | None:
+def _unwanted(draft: Draft, name: str, task: TaskState, signal: Signal) -> Voice | Rejected | None:
     """As whom the sender speaks (None: as anybody), or why nothing is taken."""
+    wants = task.wants or Wants()
     speaks = None
     if is_restricted(wants) or signal.sender in wants.barred:
-        speaks = spoken(name, task, wants, signal.sender, signal.groups)
+        speaks = spoken(draft, name, signal.sender, signal.groups)
         if isinstance(speaks, Rejected):
             return speaks
     if wants.closes is None:
@@ -91,8 +92,12 @@ def _unwanted(name: str, task: TaskState, wants: Wants, signal: Signal) -> Voice
     return speaks
 
 
-def spoken(name: str, task: TaskState, wants: Wants, sender: str | None, groups: Sequence[str]) -> Voice | Rejected:
+def spoken(draft: Draft, name: str, sender: str | None, groups: Sequence[str]) -> Voice | Rejected:
     """As whom somebody speaks, who hasn't decided yet; or why he may not."""
+    task = draft.tasks[name]
+    wants = task.wants or Wants()
+    if sender in wants.barred:
+        return barred(draft, name, sender)
     speaks = None if sender is None else voice(task, wants, sender, groups)
     if speaks is None:
         return Rejected("NOT_ALLOWED", _not_allowed(name, task, wants, sender))
@@ -101,9 +106,15 @@ def spoken(name: str, task: TaskState, wants: Wants, sender: str | None, groups:
     return speaks
 
 
+def barred(draft: Draft, name: str, person: str | None) -> Rejected:
+    """Why somebody never may: it is his own request, or he has had his say already."""
+    if any(person in (one.sender, one.voice) for one in draft.tasks[name].accepted):
+        return Rejected("ALREADY_DECIDED", f"{person!r} has already decided on {name!r}")
+    own = ": it is his own request" if person == draft.run.requested_by else ""
+    return Rejected("NOT_ALLOWED", f"{person!r} may not decide on {name!r}{own}")
+
+
 def _not_allowed(name: str, task: TaskState, wants: Wants, sender: str | None) -> str:
-    if sender in wants.barred:
-        return f"{sender!r} may not decide on {name!r}: it is his own request"
     instead = next((to for to, whom in task.delegated if whom == sender), None)
     if instead is not None:
         return f"{sender!r} has handed {name!r} over to {instead!r}"
