@@ -39,7 +39,7 @@ demo: setup ## run 1,200 triggers through a real engine that is killed half-way
 	@$(BIN)/icefloe demo
 
 test: setup ## run all tests (ARGS='tests/engine -k depends' for some)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=15 --durations-min=5 $(ARGS)
 
 check: setup ## lint, formatting, types, the rules between the rooms, and what is deployed
 	$(BIN)/ruff check
