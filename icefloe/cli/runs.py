@@ -19,7 +19,7 @@ from icefloe.cli.given import find_run, read_pairs, read_payload, read_since, re
 from icefloe.cli.tables import Column
 from icefloe.cli.terminal import Terminal
 from icefloe.cli.wording import age, printable, span
-from icefloe.identifiers import new_id
+from store.identifiers import new_id
 from store.protocol import NewRun, RunQuery, RunSummary, Store
 
 PANEL = "Runs"

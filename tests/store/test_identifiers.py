@@ -2,7 +2,7 @@
 
 from uuid import RFC_4122, UUID
 
-from icefloe.identifiers import new_id
+from store.identifiers import new_id
 
 
 def test_an_identifier_is_a_uuid_of_version_7_that_holds_its_time() -> None:
