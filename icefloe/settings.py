@@ -14,12 +14,15 @@ from difflib import get_close_matches
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_core import PydanticUndefined
 
+from api.settings import ApiSettings
 from blocks.catalogue import AnyBlock, Catalogue
 from dataflows.settings import PREFIX, EngineSettings, variable
 
 
-class Settings(EngineSettings):
-    """What the command line and the engine need to know."""
+class Settings(ApiSettings, EngineSettings):
+    """What the command line, the engine and the API need to know."""
+
+    model_config = EngineSettings.model_config
 
     debug: bool = Field(default=False, description="Show the traceback of an error that nobody expected")
 
@@ -56,7 +59,7 @@ def _rows(model: type[BaseModel], owner: str) -> Iterator[str]:
 
 def _written(default: object) -> str:
     """A default as it would stand in the environment; nothing if there is none."""
-    if default in (None, PydanticUndefined, "") or isinstance(default, SecretStr):
+    if default in (None, PydanticUndefined, "", ()) or isinstance(default, SecretStr):
         return ""
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
