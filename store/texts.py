@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import orjson
 
+from engine.asked import group_key, is_closed, people_asked, person_key
 from engine.limits import PAYLOAD_BYTES
-from engine.run import JournalEntry
+from engine.run import JournalEntry, load_task
 from engine.statuses import RunStatus, TaskStatus
 from engine.transitions import Error, Transition, dump_transition
 
@@ -49,6 +50,17 @@ def text(value: object) -> str | None:
 def read_error(told: str | None) -> Error | None:
     """The error that stands in this text."""
     return None if told is None else Error(*orjson.loads(told))
+
+
+def asked_in(task: str) -> list[str]:
+    """Whom a task that isn't final asks, as `engine.asked` has it; nobody if what stands of the task makes no sense."""
+    try:
+        state = load_task(orjson.loads(task))
+        if state.wants is None or is_closed(state, state.wants):
+            return []
+        return [*map(person_key, people_asked(state)), *map(group_key, state.wants.groups or ())]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return []
 
 
 def entry_text(entry: JournalEntry) -> str:

@@ -3,6 +3,7 @@
 store.py ──► runs.py ──► batch.py    what a write does to runs: played on drafts, written in one bulk
     │           └──────► cache.py    the runs that are remembered, and how the others are read
     ├──────► workflows.py            their versions
+    ├──────► records.py              small documents of others
     ├──────► reads.py                journals, lists and counts
     ├──────► feed.py ──► stream.py   the change stream, read ahead by a thread
     ├──────► owners.py               who lives, by lease

@@ -10,12 +10,13 @@ from bson import ObjectId
 from pymongo import UpdateOne
 from pymongo.collection import Collection as MongoCollection
 
-from engine.run import JournalEntry, WorkflowRun
+from engine.asked import asks_as_before
+from engine.run import WorkflowRun
 from engine.statuses import RunStatus
-from engine.transitions import Error, RunFailed
+from engine.transitions import Error
 from store.mongo.cache import Place
 from store.mongo.connection import Document
-from store.mongo.documents import events, history, last, state, task_fields
+from store.mongo.documents import events, history, last, state, task_fields, waiting
 from store.playing import Playing, Stored, Told, Unreadable
 from store.protocol import Follow
 from store.texts import dumps
@@ -35,7 +36,7 @@ class Update:
         self.stamp = place.stamp
         self.fields: Document = {}
         self.journal: list[list[Any]] = []
-        self.events: list[str] = []
+        self.events: list[str | None] = []
 
     def request(self, writer: str | None) -> UpdateOne:
         """The update. One that only moves `wake_at` is no change: its run keeps its stamp, and the feed is silent."""
@@ -43,8 +44,9 @@ class Update:
         if not self.journal:
             return UpdateOne({**which, "wake_at": self.was_due}, {"$set": self.fields})
         self.stamp = ObjectId()
-        told = {**self.fields, "stamp": self.stamp, "last": last(writer, self.journal, self.events)}
-        return UpdateOne(which, {"$set": told, "$push": {"journal": {"$each": self.journal}}})
+        told = last(writer, self.place.tenant, self.journal, self.events)
+        fields = {**self.fields, "stamp": self.stamp, "last": told}
+        return UpdateOne(which, {"$set": fields, "$push": {"journal": {"$each": self.journal}}})
 
     def is_done(self, document: Document) -> bool:
         """Whether a document is as this update left it."""
@@ -80,6 +82,8 @@ class Batch(Playing[Place]):
             raise ValueError(f"so much has happened to the run that its document has {run.size:,} bytes")
         journal, transitions = history(told), events(told)
         fields = {**state(run, stored.run), **task_fields(run, touched)}
+        if not all(asks_as_before(stored.run.tasks[name], run.tasks[name]) for name in touched):
+            fields["waiting"] = waiting(run)
         update = self._update(stored.place, stored.run.wake_at)  # from here on nothing can raise
         update.fields.update(fields)
         update.journal += journal
@@ -89,18 +93,20 @@ class Batch(Playing[Place]):
         """When a run is to be looked at again."""
         self._update(stored.place, stored.run.wake_at).fields.update(state(run, stored.run))
 
-    def keep_failure(self, run: Unreadable[Place], entry: JournalEntry | None, error: Error) -> None:
+    def keep_failure(self, run: Unreadable[Place], told: Told | None, error: Error) -> None:
         """Say of a run only that it is over."""
         update = self._update(run.place, None)
         update.fields["wake_at"] = None
-        if entry is not None:
-            told = [(entry, RunFailed(error))]
-            update.journal += history(told)
-            update.events += events(told)
+        if told is not None:
+            entry = told.entry
+            update.journal += history([told])
+            update.events += events([told])
             update.fields.update(
                 status=str(RunStatus.FAILED),
                 claimed=0,
+                waiting=[],
                 revision=entry.revision,
+                seal=entry.seal,
                 updated_at=self.at,
                 finished_at=self.at,
                 error=dumps(error),
@@ -116,7 +122,9 @@ class Batch(Playing[Place]):
         if not updates:
             return {}
         done = runs.bulk_write([update.request(self._writer) for update in updates.values()], ordered=False)
-        places: dict[str, Place | None] = {id_: Place(id_, update.stamp) for id_, update in updates.items()}
+        places: dict[str, Place | None] = {
+            id_: update.place._replace(stamp=update.stamp) for id_, update in updates.items()
+        }
         if done.matched_count < len(updates):
             found = runs.find({"_id": {"$in": list(updates)}}, {"stamp": 1, "wake_at": 1})
             as_ours = {document["_id"] for document in found if updates[document["_id"]].is_done(document)}

@@ -31,6 +31,7 @@ class Place(NamedTuple):
 
     id: str
     stamp: ObjectId | None
+    tenant: str
 
 
 Found: TypeAlias = Stored[Place] | Unreadable[Place]
@@ -77,7 +78,7 @@ class RunCache(Remembered[Place]):
 
     def read(self, document: Mapping[str, Any]) -> Found:
         """The run of a document, which is remembered if it is active."""
-        place = Place(document["_id"], document.get("stamp"))
+        place = Place(document["_id"], document.get("stamp"), str(document.get("tenant")))
         try:
             run = read_run(document, self.plan(document["tenant"], document["workflow"], document["version"]))
         except ALL_AFFECTED:
@@ -86,7 +87,8 @@ class RunCache(Remembered[Place]):
             reason = f"the stored run can't be read: {in_short(error)}"
             _log.error("run_unreadable", run_id=place.id, reason=reason)
             status = RunStatus.__members__.get(str(document.get("status")))
-            return Unreadable(place, int(document.get("revision") or 0), status, reason)
+            revision = int(document.get("revision") or 0)
+            return Unreadable(place, place.id, revision, status, document.get("seal"), reason)
         stored = Stored(place, run)
         self.keep(stored)
         return stored

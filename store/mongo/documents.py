@@ -7,14 +7,15 @@ from typing import Any, Final
 import orjson
 from bson import ObjectId
 
+from engine.asked import waiting_for
 from engine.machine import restore
 from engine.plan import Plan
-from engine.run import JournalEntry, Parent, TaskState, WorkflowRun, dump_task, load_task
+from engine.run import Parent, TaskState, WorkflowRun, dump_task, load_task
 from engine.statuses import RunStatus
 from store.mongo.connection import Document
 from store.playing import Told
-from store.protocol import RunSummary
-from store.texts import canonical, dumps, entry_text, event_text, read_error, text
+from store.protocol import RunSummary, Sealed
+from store.texts import canonical, dumps, event_text, read_error, text
 
 WITHOUT_HISTORY: Final = {"journal": 0, "last": 0, "facts": 0}
 SUMMARY: Final = dict.fromkeys(
@@ -42,6 +43,8 @@ def state(run: WorkflowRun, before: WorkflowRun | None = None) -> Document:
             fields[name] = value
     if before is None or before.status is not run.status:
         fields["status"] = str(run.status)
+    if before is None or before.seal != run.seal:
+        fields["seal"] = run.seal
     if before is None or before.running != run.running:
         fields["claimed"] = run.running
     for name in _TEXTS:
@@ -72,9 +75,15 @@ def new_document(run: WorkflowRun, digest: bytes) -> Document:
         "labels": dumps(run.labels),
         "parent": text(run.parent),
         "facts": [fact(name, value) for name, value in run.inputs.items()],
+        "waiting": waiting(run),
         "tasks": {name: dumps(dump_task(task)) for name, task in run.tasks.items() if task != fresh},
         **state(run),
     }
+
+
+def waiting(run: WorkflowRun) -> list[str]:
+    """Whom a run waits for, as an index knows them."""
+    return sorted(waiting_for(run))
 
 
 def fact(name: str, value: object) -> str:
@@ -84,20 +93,31 @@ def fact(name: str, value: object) -> str:
 
 
 def history(told: Sequence[Told]) -> list[list[Any]]:
-    """The journal of what happened: revision, time and entry of each transition."""
-    return [[entry.revision, entry.at, entry_text(entry)] for entry, _ in told]
+    """The journal of what happened: revision, time, entry and seal of each transition."""
+    return [[entry.revision, entry.at, text, entry.seal] for entry, text, _ in told]
 
 
-def events(told: Sequence[Told]) -> list[str]:
-    """The transitions of what happened, with their payloads."""
-    return [event_text(transition) for _, transition in told]
+def events(told: Sequence[Told]) -> list[str | None]:
+    """The transitions of what happened, with their payloads; that a run was created has none."""
+    return [None if transition is None else event_text(transition) for _, _, transition in told]
 
 
-def last(writer: str | None, journal: Sequence[list[Any]], events: Sequence[str | None]) -> Document:
+def last(writer: str | None, tenant: str, journal: Sequence[list[Any]], events: Sequence[str | None]) -> Document:
     """What a write tells the feed. Should that be too much for an event, it tells the entries alone."""
     if sum(map(len, filter(None, events))) > _TOLD_CHARS:
         events = [None] * len(events)
-    return {"writer": writer, "told": [[*entry, event] for entry, event in zip(journal, events, strict=True)]}
+    told = [[*entry, event] for entry, event in zip(journal, events, strict=True)]
+    return {"writer": writer, "tenant": tenant, "told": told}
+
+
+def read_sealed(index: int, entry: object) -> Sealed:
+    """An entry of a journal as it is stored; the first ones of old runs have no seal. Of what is none, all as text."""
+    match entry:
+        case [int(revision), float(at), str(text)]:
+            return Sealed(revision, at, text, None)
+        case [int(revision), float(at), str(text), str() | None as seal]:
+            return Sealed(revision, at, text, seal)
+    return Sealed(index + 1, 0.0, repr(entry), "")
 
 
 def read_run(document: Mapping[str, Any], plan: Plan) -> WorkflowRun:
@@ -129,6 +149,7 @@ def read_run(document: Mapping[str, Any], plan: Plan) -> WorkflowRun:
         running=0,
         unfinished=0,
         timers=(),
+        seal=document.get("seal"),  # there were none at first
         **{name: document[name] for name in (*_PLAIN, *_DUE)},
     )
     return restore(run)
@@ -147,8 +168,3 @@ def read_summary(document: Mapping[str, Any]) -> RunSummary:
         finished_at=document["finished_at"],
         error=read_error(document["error"]),
     )
-
-
-def begun(entry: JournalEntry) -> list[Any]:
-    """The journal's first entry."""
-    return [entry.revision, entry.at, entry_text(entry)]

@@ -74,9 +74,10 @@ class Feed:
         try:
             last = event.get("last") or document["last"]
             bare = bare._replace(writer=last["writer"])
-            return (
-                _saved(bare, document) if entity == "workflow" else self._happened(bare, document, last["told"][part])
-            )
+            if entity == "run":
+                tenant = document.get("tenant") or last.get("tenant")
+                return self._happened(bare._replace(tenant=tenant), document, last["told"][part])
+            return _deleted(bare, document) if "deleted_at" in document else _saved(bare, document)
         except ALL_AFFECTED:
             raise
         except Exception as error:  # noqa: BLE001 - the feed must go on
@@ -84,8 +85,8 @@ class Feed:
             return bare
 
     def _happened(self, bare: Change, document: Document, told: list[Any]) -> Change:
-        revision, at, text, event = told
-        entry = read_entry(revision, at, text)
+        revision, at, text, *seal, event = told  # what an older version wrote has no seal
+        entry = read_entry(revision, at, text, *seal)
         begun = None
         if document:
             plan = self._plan(document["tenant"], document["workflow"], document["version"])
@@ -108,4 +109,18 @@ def _saved(bare: Change, document: Document) -> Change:
         at=document["created_at"],
         by=workflow.get("created_by"),
         document=workflow,
+        tenant=document["tenant"],
+    )
+
+
+def _deleted(bare: Change, document: Document) -> Change:
+    [[version, at, _, _, event]] = document["last"]["told"]
+    transition: dict[str, Any] = orjson.loads(event)
+    return bare._replace(
+        id=document["name"],
+        revision=version,
+        at=at,
+        by=transition["by"],
+        transition=transition,
+        tenant=document["tenant"],
     )

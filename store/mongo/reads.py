@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import orjson
-from bson import ObjectId
+from bson import CodecOptions, ObjectId
 
 from engine.run import JournalEntry
 from engine.statuses import RunStatus
 from store.mongo.connection import Connection, Document
-from store.mongo.documents import SUMMARY, fact, read_summary
-from store.protocol import Page, RunQuery, StoreError
+from store.mongo.documents import SUMMARY, fact, read_sealed, read_summary
+from store.protocol import Page, RunQuery, Sealed, StoreError
 from store.texts import in_short, read_entry
 
 _ORDER: Final = [("created_at", -1), ("number", -1)]
@@ -37,8 +37,18 @@ def journal(connection: Connection, id_: str) -> list[JournalEntry]:
     found = connection.quick("runs").find_one({"_id": id_}, {"journal": 1})
     try:
         return [] if found is None else [read_entry(*entry) for entry in found["journal"]]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise StoreError(f"the journal of run {id_!r} can't be read: {in_short(error)}") from error
+
+
+def sealed(connection: Connection, id_: str) -> list[Sealed]:
+    """The journal of a run as it is stored, whatever somebody has made of it."""
+    codec = CodecOptions[Document](unicode_decode_error_handler="surrogateescape")
+    found = connection.quick("runs").with_options(codec).find_one({"_id": id_}, {"journal": 1})
+    entries = [] if found is None else found.get("journal")
+    if not isinstance(entries, list):
+        entries = [entries]
+    return [read_sealed(index, entry) for index, entry in enumerate(entries)]
 
 
 def counts(connection: Connection, tenant: str | None) -> dict[RunStatus, int]:
@@ -72,6 +82,8 @@ def _conditions(query: RunQuery) -> Document:
             which[name] = value
     if query.statuses:
         which["status"] = {"$in": sorted(map(str, query.statuses))}
+    if query.waiting_for:
+        which["waiting"] = {"$in": sorted(query.waiting_for)}
     if facts := list(_facts(query)):
         which["$and"] = facts
     created: dict[str, Any] = {}

@@ -20,9 +20,9 @@ from store.mongo import owners, workflows
 from store.mongo.batch import Batch
 from store.mongo.cache import Found, Place, RunCache
 from store.mongo.connection import Connection, Document
-from store.mongo.documents import WITHOUT_HISTORY, begun, last, new_document
+from store.mongo.documents import WITHOUT_HISTORY, events, history, last, new_document
 from store.mongo.errors import ALL_AFFECTED, DUPLICATE_KEY
-from store.playing import Stored, Unreadable, by_run, unknown, waking
+from store.playing import Stored, Unreadable, by_run, sealed, unknown, waking
 from store.protocol import Creation, Follow, NewRun, Proposal, Recorded, StoreUnavailable
 from store.requests import Accepted, answers, is_id, version_asked
 
@@ -76,7 +76,7 @@ class _Beginnings:
 
     def __init__(self, write: Write) -> None:
         self._write = write
-        self._latest: dict[tuple[str, str], int | None] = {}
+        self._live: dict[tuple[str, str], range] = {}
         self._new: list[_New] = []
 
     def start(self, request: NewRun, digest: bytes) -> WorkflowRun:
@@ -87,9 +87,9 @@ class _Beginnings:
         """
         write, connection = self._write, self._write.connection
         key = tenant, name = request.tenant, request.workflow
-        if key not in self._latest:
-            self._latest[key] = workflows.latest_version(connection, tenant, name)
-        version = version_asked(request, self._latest[key], lambda: workflows.names(connection, tenant))
+        if key not in self._live:
+            self._live[key] = workflows.live_versions(connection, tenant, name)
+        version = version_asked(request, self._live[key], lambda: workflows.names(connection, tenant))
         run, entry = start(
             write.cache.plan(tenant, name, version),
             request.inputs,
@@ -100,9 +100,10 @@ class _Beginnings:
             labels=request.labels,
             parent=request.parent,
         )
-        journal = [begun(entry)]
-        history = {"journal": journal, "stamp": ObjectId(), "last": last(write.writer, journal, [None])}
-        self._new.append(_New(run, {**new_document(run, digest), **history}))
+        run, told = sealed(run, [(entry, None)])
+        journal = history(told)
+        written = {"journal": journal, "stamp": ObjectId(), "last": last(write.writer, tenant, journal, events(told))}
+        self._new.append(_New(run, {**new_document(run, digest), **written}))
         return run
 
     def insert(self) -> set[str]:
@@ -122,7 +123,7 @@ class _Beginnings:
                 taken = {self._new[fault["index"]].run.id for fault in faults}
         for run, document in self._new:
             if run.id not in taken:
-                self._write.cache.keep(Stored(Place(run.id, document["stamp"]), run))
+                self._write.cache.keep(Stored(Place(run.id, document["stamp"], run.tenant), run))
         return taken
 
 

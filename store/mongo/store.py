@@ -8,7 +8,7 @@ import structlog
 from engine.documents import Workflow
 from engine.run import JournalEntry, WorkflowRun
 from engine.statuses import RunStatus
-from store.mongo import owners, reads, runs, workflows
+from store.mongo import owners, reads, records, runs, workflows
 from store.mongo.cache import CACHED_BYTES, RunCache
 from store.mongo.clock import ServerClock
 from store.mongo.connection import Connection
@@ -26,8 +26,10 @@ from store.protocol import (
     Page,
     Position,
     Proposal,
+    Record,
     Recorded,
     RunQuery,
+    Sealed,
 )
 from store.requests import is_id
 
@@ -74,10 +76,15 @@ class MongoStore:
     def _write(self) -> Write:
         return Write(self._connection, self._cache, self._clock.measure(), self._writer, self._luck)
 
-    def save_workflow(self, workflow: Workflow, *, by: str | None = None) -> Workflow:
-        """Save a new version; a document equal to the latest version gives that one back."""
+    def save_workflow(self, workflow: Workflow, *, by: str | None = None, after: int | None = None) -> Workflow:
+        """Save a new version; a document equal to the latest version gives that one back.
+
+        Raises:
+            Conflict: the latest version is another than `after`.
+        """
         with self._speaking():
-            return workflows.save(self._connection, workflow, at=self._clock.measure(), by=by, writer=self._writer)
+            at = self._clock.measure()
+            return workflows.save(self._connection, workflow, at=at, by=by, after=after, writer=self._writer)
 
     def workflow(self, name: str, version: int | None = None, *, tenant: str = "default") -> Workflow | None:
         """A version of a workflow (the latest by default)."""
@@ -88,6 +95,19 @@ class MongoStore:
         """The latest version of each workflow, by name."""
         with self._speaking():
             return workflows.read_all(self._connection, tenant)
+
+    def versions(
+        self, name: str, *, tenant: str = "default", before: int | None = None, limit: int = 100
+    ) -> list[Workflow]:
+        """The versions of a workflow, the latest first; `before` are those older than that one."""
+        with self._speaking():
+            return workflows.versions(self._connection, tenant, name, before, limit)
+
+    def delete_workflow(self, name: str, *, tenant: str = "default", by: str | None = None) -> bool:
+        """Delete all versions of a workflow; False if there is none. Its runs keep theirs and go on."""
+        with self._speaking():
+            at = self._clock.measure()
+            return workflows.delete(self._connection, tenant, name, at=at, by=by, writer=self._writer)
 
     def create(self, requests: Sequence[NewRun]) -> list[Creation]:
         """Start runs, durably, in one write; one answer each, in order. A fault in one doesn't touch the others."""
@@ -111,6 +131,11 @@ class MongoStore:
         """Everything that happened to a run, in order; no payloads."""
         with self._speaking():
             return reads.journal(self._connection, id) if is_id(id) else []
+
+    def sealed(self, id: str) -> list[Sealed]:  # noqa: A002 - as in the protocol
+        """The journal of a run as it is stored, in order, to be verified."""
+        with self._speaking():
+            return reads.sealed(self._connection, id) if is_id(id) else []
 
     def find(self, query: RunQuery) -> Page:
         """Runs, newest first.
@@ -173,6 +198,30 @@ class MongoStore:
         with self._speaking():
             found = self._connection.quick("bookmarks").find_one({"_id": reader})
         return None if found is None else str(found["position"])
+
+    def record(self, kind: str, id: str, *, tenant: str = "default") -> Record | None:  # noqa: A002 - as in the protocol
+        """A record."""
+        with self._speaking():
+            return records.read(self._connection, kind, tenant, id, self._clock.measure())
+
+    def records(self, kind: str, *, tenant: str | None = "default", after: str = "", limit: int = 100) -> list[Record]:
+        """Records of a kind by id, those behind `after`."""
+        with self._speaking():
+            return records.read_some(self._connection, kind, tenant, after, limit, self._clock.measure())
+
+    def put_record(self, record: Record) -> Record:
+        """Write a record durably, and give it back at its new revision.
+
+        Raises:
+            Conflict: the store has another revision than the record names.
+        """
+        with self._speaking():
+            return records.put(self._connection, record, self._clock.measure())
+
+    def remove_record(self, kind: str, id: str, *, tenant: str = "default") -> bool:  # noqa: A002 - as in the protocol
+        """Remove a record; False if there was none."""
+        with self._speaking():
+            return records.remove(self._connection, kind, tenant, id, self._clock.measure())
 
     def register(self, owner: str, lease: float) -> Position:
         """Enter an owner with a lease in seconds; the position from which it should read the feed."""

@@ -244,7 +244,10 @@ def _pipeline(excluding: str | None) -> list[Document]:
     """What is told, and how much of it: changes, not that a run was put off; what a write told, not all it set."""
     told: Document = {
         "ns.coll": {"$in": _TELLING},
-        "$or": [{"operationType": "insert"}, {"updateDescription.updatedFields.last": {"$exists": True}}],
+        "$or": [
+            {"operationType": {"$in": ["insert", "replace"]}},
+            {"updateDescription.updatedFields.last": {"$exists": True}},
+        ],
     }
     if excluding is not None:
         told["fullDocument.last.writer"] = {"$ne": excluding}
@@ -279,6 +282,6 @@ def _chars(event: Document) -> list[int]:
         TypeError, ValueError, LookupError: no version of this program wrote it.
     """
     if "last" in event:
-        return [len(transition or "") for _, _, _, transition in event["last"]["told"]]
+        return [len(told[-1] or "") for told in event["last"]["told"]]
     document = event["fullDocument"]
-    return [len(document["inputs"] if event["ns"]["coll"] == "runs" else document["document"])]
+    return [len(document["inputs"] if event["ns"]["coll"] == "runs" else document.get("document", ""))]

@@ -33,7 +33,7 @@ def read_some(  # noqa: PLR0913, PLR0917 - what the protocol asks for, and when
 
 
 def put(connection: sqlite3.Connection, record: Record, at: float) -> Record:
-    """Write a record over the revision that it names, and sweep out some of those whose time is up.
+    """Write a record over the revision that it names, and sweep out those whose time is up.
 
     Raises:
         Conflict: there is another revision.
@@ -47,14 +47,14 @@ def put(connection: sqlite3.Connection, record: Record, at: float) -> Record:
         "INSERT OR REPLACE INTO records (kind, tenant, id, document, revision, expires_at) VALUES (?, ?, ?, ?, ?, ?)",
         (written.kind, written.tenant, written.id, dumps(written.document), written.revision, written.expires_at),
     )
-    connection.execute("DELETE FROM records WHERE kind = ? AND expires_at <= ?", (record.kind, at))
+    connection.execute("DELETE FROM records WHERE expires_at <= ?", (at,))
     return written
 
 
-def remove(connection: sqlite3.Connection, kind: str, tenant: str, id_: str) -> bool:
+def remove(connection: sqlite3.Connection, kind: str, tenant: str, id_: str, at: float) -> bool:
     """Remove a record; False if there was none."""
-    delete = "DELETE FROM records WHERE kind = ? AND tenant = ? AND id = ?"
-    return connection.execute(delete, (kind, tenant, id_)).rowcount > 0
+    delete = f"DELETE FROM records WHERE kind = ? AND tenant = ? AND id = ? AND {_LIVES}"  # noqa: S608 - fixed parts
+    return connection.execute(delete, (kind, tenant, id_, at)).rowcount > 0
 
 
 def _record(row: tuple[str, str, str, str, int, float | None]) -> Record:

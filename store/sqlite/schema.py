@@ -16,6 +16,7 @@ from typing import Final
 from uuid import uuid4
 
 from store.protocol import StoreError
+from store.texts import asked_in, dumps
 
 APPLICATION_ID: Final = 0x1CEF10E  # in the file's header: by it programs tell this database from others
 
@@ -121,11 +122,11 @@ CREATE TABLE waiting (
   PRIMARY KEY (tenant, who, created_at, run)
 ) STRICT, WITHOUT ROWID;
 INSERT OR IGNORE INTO waiting
-SELECT tenant, 'person:' || value, created_at, number
+SELECT tenant, value, created_at, number
 FROM runs
 JOIN tasks ON run = number
-JOIN json_each(state, '$.wants.senders')
-WHERE status NOT IN ('SUCCESS', 'FAILED', 'CANCELLED') AND json_valid(state);
+JOIN json_each(asked(state))
+WHERE status NOT IN ('SUCCESS', 'FAILED', 'CANCELLED');
 
 CREATE TABLE records (
   kind       TEXT NOT NULL,
@@ -136,6 +137,7 @@ CREATE TABLE records (
   document   TEXT NOT NULL,
   PRIMARY KEY (kind, tenant, id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX records_ending ON records (expires_at) WHERE expires_at IS NOT NULL;
 """
 
 STEPS: Final = (_TABLES, _PEOPLE)
@@ -169,6 +171,7 @@ def prepare(connection: sqlite3.Connection, where: str) -> None:
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    connection.create_function("asked", 1, lambda task: dumps(asked_in(task)), deterministic=True)
     for step in STEPS[version:]:
         for statement in step.split(";"):
             connection.execute(statement)

@@ -215,8 +215,8 @@ class SqliteStore:
 
     def remove_record(self, kind: str, id: str, *, tenant: str = "default") -> bool:  # noqa: A002 - as in the protocol
         """Remove a record; False if there was none."""
-        with self._writing() as (connection, _, _):
-            return records.remove(connection, kind, tenant, id)
+        with self._writing() as (connection, _, batch):
+            return records.remove(connection, kind, tenant, id, batch.at)
 
     def changed(self) -> bool:
         """Whether another store object may have written since this was last asked; its own writes don't count."""

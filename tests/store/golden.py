@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from engine.run import Parent
-from engine.transitions import RunCancelled, RunPaused, RunRetried, Signal, SignalReceived, Wants
-from store.protocol import BEGINNING
+from engine.transitions import RunCancelled, RunPaused, RunRetried, Signal, SignalReceived, TaskDelegated, Wants
+from store.protocol import BEGINNING, Record
 from store.sqlite import SqliteStore
 from tests.store.driver import START, Clock, Player, workflow
 
@@ -22,6 +22,8 @@ def make(path: Path) -> None:
     retry = {"max_attempts": 3, "initial_interval": "1m"}
     store.save_workflow(workflow("x"), by="olga")
     store.save_workflow(workflow("a", "b: a", "c: b || a.FAILED", retry=retry, timeout="P1D"), by="olga")
+    store.delete_workflow("x", by="olga")
+    store.put_record(Record("key", "default", "k1", {"role": "viewer"}, 0))
     store.register("engine-0", 30.0)
     store.leave("engine-0", BEGINNING)
     store.register("engine-1", 30.0)
@@ -45,6 +47,7 @@ def make(path: Path) -> None:
     player.suspend(
         "a", "waiting", wants=Wants({"type": "object"}, ("olga", "ivan"), {"approve": 1}), outputs={"k": [1.5, None]}
     )
+    player.do(TaskDelegated("a", 1, "ivan", "eva", "away"), "waiting", by="ivan")
     player.suspend("a", "signalled", wants=Wants())
     player.do(SignalReceived("a", Signal("s1", 1, "olga", {"decision": "approve"})), "signalled", by="olga")
     player.suspend("a", "timed", after=3600.0)

@@ -111,7 +111,18 @@ def test_an_engine_finds_the_log_at_its_full_length_and_nothing_else_is_new(stor
     with sqlite3.connect(path) as other:
         names = {name for (name,) in other.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     other.close()
-    assert names == {"meta", "workflows", "runs", "requests", "tasks", "changes", "owners", "bookmarks"}
+    assert names == {
+        "meta",
+        "workflows",
+        "runs",
+        "requests",
+        "tasks",
+        "changes",
+        "waiting",
+        "owners",
+        "bookmarks",
+        "records",
+    }
 
 
 @pytest.mark.parametrize("statement", [CHANGED_RUNS, SELECT_CHANGES, SELECT_RUNS, SELECT_TASKS])
