@@ -3,7 +3,7 @@
     python -m tests.acceptance.deciders URL NAME THREADS PEOPLE RUN...
 
 PEOPLE are names with commas between them. It prints a JSON array of `[run, who, decision, code]` for each attempt; the
-code of an accepted one is empty.
+code of an accepted one is empty. Whose turn to write doesn't come in time asks again, with the same signal.
 """
 
 import json
@@ -13,17 +13,21 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from random import Random
 from threading import Barrier
+from time import monotonic
 from traceback import print_exc
+from typing import Final
 
 from engine.outcomes import Rejected
 from engine.transitions import Signal, SignalReceived
 from store.open import open_store
-from store.protocol import Proposal
+from store.protocol import Proposal, Recorded, Store, StoreUnavailable
+
+PATIENCE: Final = 60.0
 
 
 def main(url: str, name: str, threads: int, people: Sequence[str], runs: Sequence[str]) -> None:
     """Let each thread decide on each run, as somebody or other."""
-    barrier = Barrier(threads)
+    barrier = Barrier(threads, timeout=PATIENCE)
 
     def decide(number: int) -> list[tuple[str, str, str, str]]:
         answers = []
@@ -38,7 +42,7 @@ def main(url: str, name: str, threads: int, people: Sequence[str], runs: Sequenc
         for run_id in dice.sample(runs, len(runs)):
             who, decision = dice.choice(people), dice.choice(["approve", "reject"])
             signal = Signal(f"{name}-{number}", 1, who, {"decision": decision})
-            [answer] = store.apply([Proposal(run_id, SignalReceived("ask", signal), who)])
+            answer = told(store, Proposal(run_id, SignalReceived("ask", signal), who))
             refusal = answer.outcome.code if isinstance(answer.outcome, Rejected) else ""
             answers.append((run_id, who, decision, refusal))
         store.close()
@@ -46,6 +50,19 @@ def main(url: str, name: str, threads: int, people: Sequence[str], runs: Sequenc
 
     with ThreadPoolExecutor(threads) as pool:
         json.dump(list(chain.from_iterable(pool.map(decide, range(threads)))), sys.stdout)
+
+
+def told(store: Store, proposal: Proposal) -> Recorded:
+    """The answer to a decision, however often one has to ask for it."""
+    give_up = monotonic() + PATIENCE
+    while True:
+        try:
+            [answer] = store.apply([proposal])
+        except StoreUnavailable:
+            if monotonic() > give_up:
+                raise
+        else:
+            return answer
 
 
 if __name__ == "__main__":

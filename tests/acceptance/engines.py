@@ -12,6 +12,8 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any, Final
 
+from tests.processes import TO_START_OR_END, end_of
+
 ROOT: Final = Path(__file__).parents[2]
 PATIENCE: Final = 20.0  # seconds, less than the 30 after which a run that was forgotten is looked at again
 
@@ -65,7 +67,7 @@ class Engine:
         return [event for event in found if name in (None, event["event"])]
 
     def await_start(self) -> None:
-        until(lambda: self.events(self._started) or not self.is_running, "it has started")
+        until(lambda: self.events(self._started) or not self.is_running, "it has started", TO_START_OR_END)
         assert self.events(self._started), self.words()  # a block may have ended it since
 
     def words(self) -> str:
@@ -87,14 +89,14 @@ class Engine:
     def ask_to_end(self) -> None:
         self._process.terminate()
 
-    def terminate(self, within: float = PATIENCE) -> int:
+    def terminate(self) -> int:
         """Ask it to end; its exit status."""
         self.ask_to_end()
-        return self.wait(within)
+        return self.wait()
 
-    def wait(self, within: float = PATIENCE) -> int:
+    def wait(self) -> int:
         """Wait until it has ended; its exit status."""
-        return self._process.wait(within)
+        return end_of(self._process)
 
 
 @contextmanager

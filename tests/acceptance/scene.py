@@ -1,11 +1,13 @@
 """A scene: a folder with a store, a ledger and gates, the engines that work on it, and what must hold at its end."""
 
+import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from itertools import count
 from math import inf
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 from engine.documents import Workflow
@@ -58,6 +60,23 @@ class Scene:
         given = {**there, "ledger": self.folder, "lease": 2, "drain": 10, **settings}
         log = self.folder / f"engine-{next(self._logs)}.log"
         return running(command or WITH_TEST_BLOCKS, given, log, await_start=await_start)
+
+    def freeze(self, engine: Engine) -> None:
+        """Stop an engine in the middle of whatever it does, but for a write to a file: that would lock it for all."""
+        engine.freeze()
+        while self.url.startswith("sqlite:") and self._is_locked():
+            engine.thaw()
+            sleep(0.005)
+            engine.freeze()
+
+    def _is_locked(self) -> bool:
+        with closing(sqlite3.connect(self.file, timeout=1, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return True
+            connection.execute("ROLLBACK")
+            return False
 
     # What people do.
 

@@ -8,6 +8,7 @@ from subprocess import run
 from typing import NamedTuple
 
 from tests.acceptance.engines import Engine, environment_of, python, running
+from tests.processes import TO_START_OR_END
 
 PARTITIONS = 4
 
@@ -37,8 +38,9 @@ def kafka_beside(folder: Path, store: str, address: str, prefix: str) -> Iterato
     events = f"kafka://{address}"
     given = {"store": store, "events": events, **settings}
     made = run(
-        python("-m", "icefloe", "topics"), env=environment_of(given), capture_output=True, text=True, check=False
-    )
+        python("-m", "icefloe", "topics"), env=environment_of(given), capture_output=True, text=True, check=False,
+        timeout=TO_START_OR_END,
+    )  # fmt: skip
     assert made.returncode == 0, made.stdout + made.stderr
     log = folder / "relay.log"
     with running(("-m", "icefloe", "relay"), given, log, started="relay_started") as relay:

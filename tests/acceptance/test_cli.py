@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 
 from tests.acceptance.engines import ROOT, until
 from tests.acceptance.scene import Scene, chain
+from tests.processes import TO_START_OR_END, bounded, end_of
 
 pytestmark = pytest.mark.acceptance
 
@@ -53,21 +54,16 @@ class Shell:
 
     def __call__(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [*COMMAND, *arguments], check=False, capture_output=True, text=True, timeout=60,
+            [*COMMAND, *arguments], check=False, capture_output=True, text=True, timeout=TO_START_OR_END,
             cwd=self.folder, env=self.environment,
         )  # fmt: skip
 
-    @contextmanager
-    def begin(self, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
+    def begin(self, *arguments: str) -> "AbstractContextManager[subprocess.Popen[str]]":
         """A command that goes on; killed at the end if it still does."""
-        with subprocess.Popen(
+        return bounded(subprocess.Popen(
             [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             cwd=self.folder, env=self.environment,
-        ) as process:  # fmt: skip
-            try:
-                yield process
-            finally:
-                process.kill()
+        ))  # fmt: skip
 
     def save(self) -> None:
         (self.folder / "w.json").write_text(json.dumps(WORKFLOW))
@@ -107,7 +103,7 @@ def test_waiting_tells_each_change_and_ends_with_the_run(scene: Scene, shell: Sh
     with scene.engine(*ENGINE), shell.begin("run", "change-owner", *INPUTS, "--wait") as waiting:
         until(lambda: shell.stands("SUCCESS", "WAITING", "PENDING"), "the run waits for olga")
         assert shell("approve", "run-1", "ask", "--as", "olga").returncode == 0
-        out, err = waiting.communicate(timeout=30)
+        out, err = waiting.communicate(timeout=TO_START_OR_END)
     assert (waiting.returncode, err) == (0, "")
     said = [re.sub(r"^\d\d:\d\d:\d\d  ", "", line) for line in out.splitlines()]
     assert said[0] == "run run-1 of change-owner version 1 is started"
@@ -123,7 +119,7 @@ def test_waiting_for_a_rejected_run_fails(scene: Scene, shell: Shell) -> None:
     with scene.engine(*ENGINE), shell.begin("run", "change-owner", *INPUTS, "--wait", "--json") as waiting:
         until(lambda: shell.stands("SUCCESS", "WAITING", "PENDING"), "the run waits for olga")
         assert shell("reject", "run-1", "ask", "--as", "olga", "--comment", "no").returncode == 0
-        out, err = waiting.communicate(timeout=30)
+        out, err = waiting.communicate(timeout=TO_START_OR_END)
     assert waiting.returncode == 1
     assert json.loads(out)["status"] == "FAILED"
     assert json.loads(err)["error"] == {
@@ -140,25 +136,26 @@ def test_waiting_without_an_engine_says_so_and_goes_on_when_one_comes(scene: Sce
         with scene.engine(*ENGINE):
             until(lambda: shell.stands("SUCCESS", "WAITING", "PENDING"), "the run waits for olga")
             assert shell("approve", "run-1", "ask", "--as", "olga").returncode == 0
-            assert waiting.wait(30) == 0
+            assert end_of(waiting) == 0
 
 
 def test_ctrl_c_ends_the_waiting_and_not_the_run(scene: Scene, shell: Shell) -> None:
     shell.save()
     with scene.engine(*ENGINE), shell.begin("run", "change-owner", *INPUTS, "--wait") as waiting:
         assert waiting.stdout is not None
-        until(lambda: "ask  WAITING" in waiting.stdout.readline(), "it waits for olga")  # type: ignore[union-attr]
+        assert any("ask  WAITING" in line for line in waiting.stdout)
         waiting.send_signal(signal.SIGINT)
-        _, err = waiting.communicate(timeout=30)
+        _, err = waiting.communicate(timeout=TO_START_OR_END)
         assert (waiting.returncode, err) == (130, "no longer waiting; the run goes on: icefloe show run-1 --watch\n")
         assert shell.stands("SUCCESS", "WAITING", "PENDING")
 
 
-def on_a_terminal(shell: Shell, *arguments: str) -> tuple["subprocess.Popen[bytes]", list[bytes], Thread]:
+@contextmanager
+def on_a_terminal(shell: Shell, *arguments: str) -> Iterator[tuple["subprocess.Popen[bytes]", list[bytes]]]:
     """A command that a person watches; what it writes comes in from another thread."""
     ours, theirs = pty.openpty()
     environment = {**shell.environment, "COLUMNS": "80", "LINES": "24"}
-    process = subprocess.Popen(
+    started = subprocess.Popen(
         [*COMMAND, *arguments], stdout=theirs, stderr=theirs, stdin=theirs, cwd=shell.folder, env=environment
     )
     os.close(theirs)
@@ -173,23 +170,22 @@ def on_a_terminal(shell: Shell, *arguments: str) -> tuple["subprocess.Popen[byte
         finally:
             os.close(ours)
 
-    reader = Thread(target=read)
+    reader = Thread(target=read, name="terminal", daemon=True)
     reader.start()
-    return process, written, reader
+    with bounded(started) as process:
+        yield process, written
+    reader.join(TO_START_OR_END)
 
 
 def test_a_person_at_a_terminal_sees_the_run_redrawn_and_its_end_remain(scene: Scene, shell: Shell) -> None:
     shell.save()
-    with scene.engine(*ENGINE):
-        process, written, reader = on_a_terminal(shell, "run", "change-owner", *INPUTS, "--wait")
-        try:
-            until(lambda: "waits for olga to decide" in b"".join(written).decode(), "it shows who is waited for")
-            assert shell("approve", "run-1", "ask", "--as", "olga").returncode == 0
-            assert process.wait(30) == 0
-        finally:
-            process.kill()
-            process.wait()
-            reader.join()
+    with (
+        scene.engine(*ENGINE),
+        on_a_terminal(shell, "run", "change-owner", *INPUTS, "--wait") as (process, written),
+    ):
+        until(lambda: "waits for olga to decide" in b"".join(written).decode(errors="replace"), "it says who decides")
+        assert shell("approve", "run-1", "ask", "--as", "olga").returncode == 0
+        assert end_of(process) == 0
     seen = b"".join(written).decode()
     assert "\x1b[" in seen  # colours, and the cursor that goes back
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen)
@@ -217,7 +213,7 @@ def test_a_program_is_told_when_the_engine_is_ready_and_who_is_beside_it(scene: 
         assert sorted(one["others"] for one in ready) in ([0, 1], [1, 1])
         for engine in (first, second):
             engine.send_signal(signal.SIGTERM)
-        assert [engine.wait(30) for engine in (first, second)] == [0, 0]
+        assert [end_of(engine) for engine in (first, second)] == [0, 0]
 
 
 @pytest.mark.parametrize("idle", [True, False])
@@ -229,7 +225,7 @@ def test_an_engine_whose_file_was_deleted_says_so_and_ends(scene: Scene, shell: 
         if not idle:
             scene.start(*(f"run-{number}" for number in range(20)))
         scene.file.unlink()
-        _, err = engine.communicate(timeout=30)
+        _, err = engine.communicate(timeout=TO_START_OR_END)
     assert engine.returncode == 1
     assert '"event": "store_gone"' in err
     assert "panicked" not in err
@@ -238,19 +234,15 @@ def test_an_engine_whose_file_was_deleted_says_so_and_ends(scene: Scene, shell: 
 
 def test_an_engine_whose_log_cannot_be_written_goes_on(shell: Shell) -> None:
     shell.save()
-    with (
-        Path("/dev/full").open("w") as full,
-        subprocess.Popen(
+    with Path("/dev/full").open("w") as full:
+        started = subprocess.Popen(
             [*COMMAND, "engine"], stdout=subprocess.PIPE, stderr=full, cwd=shell.folder, env=shell.environment
-        ) as engine,
-    ):
-        try:
-            assert shell("run", "change-owner", *INPUTS).returncode == 0
-            until(lambda: shell.stands("SUCCESS", "WAITING", "PENDING"), "the run waits for olga")
-            engine.terminate()
-            assert engine.wait(30) == 0
-        finally:
-            engine.kill()
+        )
+    with bounded(started) as engine:
+        assert shell("run", "change-owner", *INPUTS).returncode == 0
+        until(lambda: shell.stands("SUCCESS", "WAITING", "PENDING"), "the run waits for olga")
+        engine.terminate()
+        assert end_of(engine) == 0
 
 
 def test_ctrl_c_ends_an_engine_too(shell: Shell) -> None:
@@ -258,4 +250,4 @@ def test_ctrl_c_ends_an_engine_too(shell: Shell) -> None:
         assert engine.stdout is not None
         assert "is ready" in engine.stdout.readline()
         engine.send_signal(signal.SIGINT)
-        assert engine.wait(30) == 0
+        assert end_of(engine) == 0

@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from engine.outcomes import Rejected
 from engine.statuses import RunStatus, TaskStatus
 from tests.acceptance.engines import ROOT, until
 from tests.acceptance.scene import Scene, task
+from tests.processes import bounded
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.everywhere]
 
@@ -31,13 +33,14 @@ def test_of_64_simultaneous_decisions_only_those_count_that_decide(scene: Scene,
         scene.start(*runs)
         until(lambda: scene.store.counts() == {RunStatus.WAITING: len(runs)}, "all wait")
         command = [sys.executable, "-m", "tests.acceptance.deciders", scene.url]
-        deciders = [
-            subprocess.Popen(
-                [*command, str(number), str(THREADS), ",".join(people), *runs], cwd=ROOT, stdout=subprocess.PIPE
-            )
-            for number in range(PROCESSES)
-        ]
-        answers = [answer for process in deciders for answer in json.loads(process.communicate()[0])]
+        with ExitStack() as stack:
+            deciders = [
+                stack.enter_context(bounded(subprocess.Popen(
+                    [*command, str(number), str(THREADS), ",".join(people), *runs], cwd=ROOT, stdout=subprocess.PIPE
+                )))
+                for number in range(PROCESSES)
+            ]  # fmt: skip
+            answers = [answer for process in deciders for answer in json.loads(process.communicate()[0])]
         scene.await_end()
     assert len(answers) == PROCESSES * THREADS * len(runs)
     assert {refusal for *_, refusal in answers} == {"", "ALREADY_DECIDED"}

@@ -18,6 +18,7 @@ from store.open import open_store
 from store.protocol import NewRun, RunQuery
 from tests.acceptance.engines import ROOT, environment_of, until
 from tests.acceptance.surroundings import IMPATIENT
+from tests.processes import bounded
 
 pytestmark = pytest.mark.acceptance
 
@@ -47,14 +48,17 @@ def run(
 @contextmanager
 def running(place: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A demo whose engine is ready, and that engine's process id."""
-    process = subprocess.Popen(command(dir=place), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        ready = next(line for line in process.stdout if "is ready" in line)
-        yield process, int(ready.split("engine ")[1].split()[0])
-    finally:
-        process.kill()
-        process.communicate()
+    started = subprocess.Popen(command(dir=place), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with bounded(started) as process:
+        yield process, engine_of(process)
+
+
+def engine_of(demo: "subprocess.Popen[str]") -> int:
+    """The process id of its engine, once that is ready."""
+    assert demo.stdout is not None
+    ready = next((line for line in demo.stdout if "is ready" in line), "")
+    assert ready, "the demo ended before its engine was ready"
+    return int(ready.split("engine ")[1].split()[0])
 
 
 def is_gone(pid: int) -> bool:
@@ -154,15 +158,15 @@ def test_a_demo_that_is_killed_takes_its_engine_along(tmp_path: Path) -> None:
 
 def test_a_demo_that_is_interrupted_leaves_neither_an_engine_nor_a_directory(tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    demo = subprocess.Popen(
+    started = subprocess.Popen(
         command(), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
-    assert demo.stdout is not None
-    ready = next(line for line in demo.stdout if "is ready" in line)
-    demo.send_signal(signal.SIGINT)
-    _, said = demo.communicate(timeout=PATIENCE)
+    with bounded(started) as demo:
+        engine = engine_of(demo)
+        demo.send_signal(signal.SIGINT)
+        _, said = demo.communicate(timeout=PATIENCE)
     assert (demo.returncode, said) == (130, "")
-    assert is_gone(int(ready.split("engine ")[1].split()[0]))
+    assert is_gone(engine)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -18,6 +18,7 @@ from engine.statuses import RunStatus, TaskStatus
 from tests.acceptance.engines import ROOT, supervised, until
 from tests.acceptance.producer import acknowledged
 from tests.acceptance.scene import Scene, chain, task
+from tests.processes import TO_START_OR_END, bounded
 
 pytestmark = pytest.mark.acceptance
 
@@ -87,10 +88,13 @@ def test_what_was_acknowledged_is_there_once_though_who_asked_is_killed_and_asks
     with scene.engine():
         for _ in range(10):
             before = len(acknowledged(file))
-            with subprocess.Popen(command, cwd=ROOT) as producer:
-                until(lambda: len(acknowledged(file)) > before, "a run was acknowledged")  # noqa: B023 - called at once
+            with bounded(subprocess.Popen(command, cwd=ROOT)):
+                until(
+                    lambda: len(acknowledged(file)) > before,  # noqa: B023 - called at once
+                    "a run was acknowledged",
+                    TO_START_OR_END,
+                )
                 time.sleep(dice.uniform(0, 0.1))
-                producer.kill()
         scene.await_end()
     scene.check(acknowledged(file))
     assert scene.store.counts() == {RunStatus.SUCCESS: len(scene.effects()) / 2}

@@ -45,7 +45,7 @@ def test_an_engine_that_ends_before_its_store_is_back_says_so_in_a_sentence(scen
         other.execute("PRAGMA busy_timeout = 5000")
         other.execute("BEGIN EXCLUSIVE")
         scene.open_gate("g")
-        assert engine.terminate(within=60) == 1  # it tries to record the result, and then to leave
+        assert engine.terminate() == 1  # it tries to record the result, and then to leave
         other.execute("ROLLBACK")
         other.close()
         assert str(engine.events("process_failed")[0]["error"]).startswith(f"{scene.file} is locked")

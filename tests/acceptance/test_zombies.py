@@ -17,7 +17,7 @@ def test_the_late_result_of_an_engine_that_was_thought_dead_is_refused(scene: Sc
     with scene.engine(health_port=port) as sleeper:
         scene.start("first")
         scene.await_effects(1)
-        sleeper.freeze()
+        scene.freeze(sleeper)
         with scene.engine() as other:
             scene.await_effects(2)
             scene.open_gate("g")
@@ -45,7 +45,7 @@ def test_a_late_result_counts_as_little_while_the_task_is_being_called_by_anothe
     with scene.engine() as sleeper:
         scene.start("run")
         scene.await_effects(1)
-        sleeper.freeze()
+        scene.freeze(sleeper)
         with scene.engine():
             scene.await_effects(2)
             scene.open_gate(f"g-{sleeper.pid}")
@@ -62,7 +62,7 @@ def test_an_engine_that_was_stopped_past_its_lease_with_nobody_else_there_goes_o
     with scene.engine() as sleeper:
         scene.start("run")
         scene.await_effects(1)
-        sleeper.freeze()
+        scene.freeze(sleeper)
         scene.open_gate("g")
         [owner] = scene.store.owners()
         until(lambda: scene.store.now() > owner.alive_until + 0.1, "its lease is over")

@@ -24,9 +24,11 @@ from confluent_kafka import Producer
 
 from tests.acceptance.engines import until
 from tests.deploy.manifests import ROOT, Process, compose_processes, compose_services
+from tests.processes import bounded, end_of
 from tests.servers.mongod import free_port
 
-PATIENCE = 180.0
+PATIENCE = 120.0
+TOGETHER = 280.0  # seconds from the start of a service to its end, whatever it and the others wait for
 IMPATIENT = {"max.poll.interval.ms": 30_000, "heartbeat.interval.ms": 500}
 WORKFLOW = "metadata-change-request"
 
@@ -44,8 +46,9 @@ class Container(NamedTuple):
     def run(self, command: list[str], *, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """What `docker compose exec` does."""
         return subprocess.run(
-            _runnable(command), check=False, cwd=self.folder, env=self.environment, input=given, capture_output=True
-        )
+            _runnable(command), check=False, cwd=self.folder, env=self.environment, input=given, capture_output=True,
+            timeout=PATIENCE,
+        )  # fmt: skip
 
     @property
     def log(self) -> str:
@@ -88,7 +91,7 @@ class Services:
             return  # Kafka or MongoDB: the fixtures have seen to it
         container = self.containers[name]
         if condition == "service_completed_successfully":
-            assert container.process.wait(PATIENCE) == 0, name
+            assert end_of(container.process) == 0, name
             return
         kind, *check = self._files[name]["healthcheck"]["test"]
         assert kind == "CMD"
@@ -110,11 +113,8 @@ class Services:
             command = _runnable(["icefloe", *process.arguments])
             running = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         self.containers[process.name] = Container(process.name, running, environment, folder)
-        try:
+        with bounded(running, at_most=TOGETHER):
             yield
-        finally:
-            running.kill()
-            running.wait()
 
 
 def _runnable(command: list[str]) -> list[str]:
@@ -160,4 +160,4 @@ def test_what_compose_starts_runs_workflows_and_ends_when_it_is_asked_to(
         for container in running:
             container.process.send_signal(signal.SIGTERM)
         for container in running:
-            assert container.process.wait(PATIENCE) == 0, container.name
+            assert end_of(container.process) == 0, container.name

@@ -25,6 +25,7 @@ from confluent_kafka.admin import AdminClient
 from tests.servers.mongod import free_port
 
 ATTEMPTS: Final = 3  # a download from far away may fail for no lasting reason
+DOWNLOAD_SECONDS: Final = 300.0
 PATIENCE: Final = 120.0
 POM: Final = Path(__file__).with_name("apache.pom.xml")
 HEAP: Final = "-Xmx512m"
@@ -113,9 +114,13 @@ class ApacheKafka:
         return ["java", HEAP, "-cp", f"{self._folder / 'libraries'}/*", *arguments]
 
     def _do(self, command: list[str], failure: str) -> None:
-        done = subprocess.run(
-            command, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        try:
+            done = subprocess.run(
+                command, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                text=True, timeout=DOWNLOAD_SECONDS,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise NotStartedError(f"{failure}: it takes more than {DOWNLOAD_SECONDS:g} s") from None
         if done.returncode != 0:
             raise NotStartedError(f"{failure}:\n{done.stdout[-3000:]}")
 

@@ -18,6 +18,7 @@ from engine.transitions import RunCancelled
 from store.sqlite import SqliteStore
 from store.sqlite.owners import is_gone
 from store.sqlite.rows import position
+from tests.processes import bounded, end_of
 from tests.store.driver import Player, check, workflow
 
 ROOT = Path(__file__).parents[2]
@@ -51,14 +52,8 @@ def store(path: Path) -> Iterator[SqliteStore]:
 def child(path: Path, script: str) -> Iterator[subprocess.Popen[str]]:
     """Another process with a store object on the same file, and a registered owner."""
     command = [sys.executable, "-c", PRELUDE + script, str(path)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
+    with bounded(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)) as process:
         yield process
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
 
 
 def heard(process: subprocess.Popen[str]) -> str:
@@ -212,7 +207,7 @@ store.leave(player.owner, store.position())
     with child(path, script) as one, child(path, script) as other:
         Player(store).start("mine")
         Player(store).finish("mine")
-        assert [one.wait(60), other.wait(60)] == [0, 0]
+        assert [end_of(one), end_of(other)] == [0, 0]
     assert sum(store.counts().values()) == 31
     check(store)
 
