@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, Json, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, Json, SecretStr, field_validator
 
+from blocks.links import keys_of
 from engine.limits import WORKFLOW_BYTES
 
 
@@ -48,6 +49,11 @@ class ApiSettings(BaseModel):
     api_body_bytes: int = Field(
         default=WORKFLOW_BYTES + 256 * 1024, ge=1024, le=16 * 1024 * 1024, description="Bytes of a request's body"
     )
+    api_proxies: Json[tuple[str, ...]] = Field(
+        default=(),
+        validate_default=False,
+        description="Proxies that are believed who calls (`X-Forwarded-For`): a JSON array of addresses and networks",
+    )
     api_rate: int = Field(
         default=6_000, ge=0, le=10_000_000, description="Requests a minute of each principal; 0 is no limit"
     )
@@ -58,3 +64,10 @@ class ApiSettings(BaseModel):
     link_key: SecretStr | None = Field(
         default=None, description="Key of one-click links, 32 characters or more; an older one may follow after a comma"
     )
+
+    @field_validator("link_key")
+    @classmethod
+    def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None:
+            keys_of(key.get_secret_value())
+        return key

@@ -28,7 +28,6 @@ from dataflows.settings import place_of
 from engine.explain import explain
 from engine.faults import Fault, Invalid
 from engine.statuses import FINAL_RUN, RunStatus
-from engine.validation import read_workflow
 from icefloe.cli.app import Session
 from icefloe.cli.failures import CommandError
 from icefloe.cli.terminal import Terminal
@@ -37,10 +36,10 @@ from icefloe.demo_engine import Engine, EngineError, environment
 from icefloe.demo_people import People, Trigger, read_script
 from icefloe.demo_report import Crash, document, examine, tables
 from icefloe.demo_server import DemoServer
+from icefloe.examples import EXAMPLES, save_workflows, see_to
 from store.open import open_store
 from store.protocol import NewRun, Position, RunQuery, Store
 
-EXAMPLES: Final = Path(__file__).parents[1] / "examples"
 SECONDS: Final = 300.0
 LEASE: Final = 30.0
 LEASE_ELSEWHERE: Final = 5.0  # where nobody sees at once that the engine is dead
@@ -76,9 +75,7 @@ def demo(  # noqa: PLR0913 - the options of the command
     terminal, examples = session.terminal, examples or EXAMPLES
     triggers = triggers or examples / "triggers.jsonl"
     for needed in (examples / "workflows", triggers):
-        if not needed.exists():
-            sentence = f"{needed} isn't there: the examples come with a clone of the project; say where with --examples"
-            raise CommandError("NO_EXAMPLES", sentence)
+        see_to(needed)
     with _place(directory, keep=keep) as place, DemoServer() as desk:
         script, outbox = read_script(triggers, desk.url, limit), place / "outbox"
         url = f"sqlite:///{quote(str(place / 'icefloe.db'))}" if on is None else on
@@ -101,7 +98,7 @@ def demo(  # noqa: PLR0913 - the options of the command
                 _make_topics(settings)
                 relay = stack.enter_context(Engine(place / "relay.log", settings, "relay"))
             engine = stack.enter_context(Engine(place / "engine.log", settings))
-            saved = _save(store, examples / "workflows")
+            saved = save_workflows(store, Catalogue.load(), examples / "workflows", "demo")
             terminal.show(
                 Text(f"{count(len(script), 'run')} of {count(saved, 'workflow')}, and one engine", "bold"),
                 "The engine is killed half-way. Scripted people decide, the service desk that",
@@ -166,17 +163,6 @@ def _place(directory: Path | None, *, keep: bool) -> Iterator[Path]:
     finally:
         if not keep:
             rmtree(place)
-
-
-def _save(store: Store, directory: Path) -> int:
-    """Check and save the workflows of a directory, as `icefloe save` does; how many."""
-    catalogue, files = Catalogue.load(), sorted(directory.glob("*.json"))
-    for file in files:
-        report = read_workflow(file.read_bytes(), catalogue)
-        if report.workflow is None:
-            raise Invalid(*(Fault(f"{file.name}: {fault.path}", fault.message) for fault in report.faults))
-        store.save_workflow(report.workflow, by="demo")
-    return len(files)
 
 
 @dataclass(slots=True)

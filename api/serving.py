@@ -1,0 +1,212 @@
+"""Serving the app on a port: one process, one event loop, a line in the log for each request, an end in good order.
+
+    stop() ─► no new connections ─► followers are let go ─► requests end, in `api_drain` seconds ─► run() returns
+
+The port is taken when the server is made, so that who starts it knows at once that it has it, and where it is.
+"""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import ceil
+from time import perf_counter
+from typing import Any, Final
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from typing_extensions import override
+
+from api.app import create_app
+from api.auth import ApiSettingsError
+from api.settings import ApiSettings
+from blocks.catalogue import Catalogue
+from store.protocol import Store
+
+KEEP_ALIVE_SECONDS: Final = 75  # longer than proxies keep a connection: none is closed while they send on it
+
+_BACKLOG: Final = 1024
+_PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+
+log = structlog.get_logger("api")
+
+
+class ApiServer:
+    """The API of a store, on a port of this machine. Who makes it closes the store afterwards.
+
+    Raises:
+        ApiSettingsError: the port can't be had, or the settings contradict one another.
+    """
+
+    def __init__(
+        self, settings: ApiSettings, store: Store, catalogue: Catalogue, listener: socket.socket | None = None
+    ) -> None:
+        app = create_app(settings, store, catalogue)
+        self._socket = listener or listening(settings.api_host, settings.api_port)
+        self._url = url_of(self._socket)
+        self._app = _Recorder(app)
+        self._server = _Server(
+            uvicorn.Config(
+                self._app,
+                http="httptools",
+                ws="none",
+                lifespan="on",
+                log_config=None,  # the process has configured its logs
+                access_log=False,  # ours says which operation it was, and no values of a query
+                server_header=False,
+                proxy_headers=bool(settings.api_proxies),
+                forwarded_allow_ips=list(settings.api_proxies),
+                backlog=_BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=ceil(settings.api_drain),
+            ),
+            app,
+        )
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return self._url
+
+    def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Answer until it is asked to stop; `ready` is called when it begins to.
+
+        Raises:
+            Exception: what kept it from starting, as it was raised.
+        """
+        self._server.ready = ready
+        try:
+            self._server.run(sockets=[self._socket])
+        except SystemExit:
+            if self._app.failure is None:
+                raise
+            raise self._app.failure from None
+        finally:
+            self.end()
+        log.info("api_ended")
+
+    @property
+    def stopping(self) -> bool:
+        """Whether somebody asked it to stop."""
+        return self._server.should_exit
+
+    def stop(self) -> None:
+        """Take no new requests, let those under way end, and return from `run`. From any thread or signal handler."""
+        self._server.should_exit = True
+
+    def end(self) -> None:
+        """Let go of the port; idempotent."""
+        self._socket.close()
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to who made it, and lets followers go before it waits for requests to end."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self.ready: Callable[[], None] = lambda: None
+        self._hub = app.state.services.hub
+
+    @override
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self.ready()
+
+    @override
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        await self._hub.close()
+        await super().shutdown(sockets)
+
+
+class _Recorder:
+    """Writes a line for each request that was answered, and keeps what kept the app from starting."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.failure: Exception | None = None
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] == "http":
+            await self._answer(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            self.failure = error
+            raise
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began, answer = perf_counter(), _Answer()
+
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer.status = message["status"]
+                answer.request_id = _header(message, b"x-request-id")
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            write = log.debug if scope["path"] in _PROBES else log.info
+            write(
+                "request_answered",
+                method=scope["method"],
+                operation=getattr(scope.get("route"), "name", None),
+                status=answer.status,
+                ms=round(1000 * (perf_counter() - began), 2),
+                request_id=answer.request_id,
+            )
+
+
+class _Answer:
+    """What is known of an answer; no status if nobody waited for one."""
+
+    status: int | None = None
+    request_id: str | None = None
+
+
+def _header(message: Message, name: bytes) -> str | None:
+    headers: list[tuple[bytes, Any]] = message.get("headers", [])
+    return next((value.decode("latin-1") for key, value in headers if key.lower() == name), None)
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where a socket listens."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that has the port; 0 is a free one.
+
+    Raises:
+        ApiSettingsError: it can't be had.
+    """
+    try:
+        [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        found = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ApiSettingsError(
+            f"ICEFLOE_API_HOST: {host!r} is no address of this machine ({error.strerror})"
+        ) from error
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(address)
+        found.listen(_BACKLOG)
+    except OSError as error:
+        found.close()
+        sentence = f"can't listen on {host}:{port} ({error.strerror}); name a free port of this machine"
+        raise ApiSettingsError(f"ICEFLOE_API_PORT: {sentence}") from error
+    return found
