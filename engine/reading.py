@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any, Final, NoReturn
 
 from engine.faults import Fault, Invalid, shown
-from engine.limits import INTEGERS, JSON_DEPTH
+from engine.limits import INTEGERS, JSON_DEPTH, PAYLOAD_BYTES
 
 _TOKEN: Final = re.compile(
     r'(?P<string>"(?:[^"\\]|\\.)*")(?P<key>[ \t\r\n]*:)?|[\[\]{}]|-?[0-9][0-9.eE+-]*|-?[A-Za-z]+'
@@ -41,6 +41,15 @@ def read_json(data: bytes | str, *, limit: int, what: str) -> Any:
     if (_is_too_deep(value) or _DOUBTFUL_ESCAPE.search(text)) and (fault := _fault_in(text)):
         raise _invalid(what, text, *fault)
     return value
+
+
+def meanings(text: str) -> tuple[Any, ...]:
+    """What a text may mean: itself, or a JSON value. `90` is a number or a text, `"90"` and `high` only a text."""
+    try:
+        value = read_json(text, limit=PAYLOAD_BYTES, what="")
+    except Invalid:
+        return (text,)
+    return (value,) if isinstance(value, str) else (value, text)
 
 
 def _decoded(data: bytes | str, limit: int, what: str) -> str:

@@ -76,15 +76,6 @@ def read_pairs(pairs: Iterable[str], option: str) -> dict[str, str]:
     return read
 
 
-def read_values(text: str) -> tuple[Any, ...]:
-    """What a text may mean: itself, or a JSON value. `90` is a number or a text, `"90"` and `high` only a text."""
-    try:
-        value = read_json(text, limit=PAYLOAD_BYTES, what="")
-    except Invalid:
-        return (text,)
-    return (value,) if isinstance(value, str) else (value, text)
-
-
 def read_since(text: str, now: float) -> float:
     """Unix time of a moment, of the beginning of a day here, or of as long ago as a duration says.
 

@@ -9,13 +9,14 @@ from rich.text import Text
 from blocks.catalogue import Catalogue, CatalogueError
 from engine.durations import parse_duration
 from engine.explain import explain
+from engine.reading import meanings
 from engine.run import WorkflowRun, present
 from engine.statuses import RunStatus
 from icefloe.cli.app import ByOption, RunArgument, Session, TenantOption, acting, command
 from icefloe.cli.drawing import STYLES, draw_run
 from icefloe.cli.failures import CommandError, UsageError
 from icefloe.cli.following import NO_ENGINE, follow, hindrance, is_engine_alive
-from icefloe.cli.given import find_run, read_pairs, read_payload, read_since, read_values
+from icefloe.cli.given import find_run, read_pairs, read_payload, read_since
 from icefloe.cli.tables import Column
 from icefloe.cli.terminal import Terminal
 from icefloe.cli.wording import age, printable, span
@@ -124,7 +125,7 @@ def runs(  # noqa: PLR0913 - a command's options
             workflow=workflow,
             statuses=frozenset(status or ()),
             requested_by=by,
-            inputs_any={key: read_values(value) for key, value in read_pairs(input_ or (), "--input").items()},
+            inputs_any={key: meanings(value) for key, value in read_pairs(input_ or (), "--input").items()},
             created_after=None if since is None else read_since(since, now),
             limit=limit,
             cursor=cursor,
