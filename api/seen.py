@@ -7,6 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from api.access import RULES, Rule
 from api.principal import Principal
 from api.problems import Problem, not_found
+from api.questions import was_asked
 from api.services import Services
 from engine.asked import waiting_for
 from engine.run import WorkflowRun
@@ -39,7 +40,5 @@ def applies(rule: Rule, principal: Principal, run: WorkflowRun) -> bool:
 
 
 def is_asked(principal: Principal, run: WorkflowRun) -> bool:
-    """Whether the run waits for somebody, or has heard from him in this generation."""
-    if not waiting_for(run).isdisjoint(principal.keys):
-        return True
-    return any(principal.subject in (one.sender, one.on_behalf) for task in run.tasks.values() for one in task.accepted)
+    """Whether the run waits for somebody, or had asked him in this generation, though others were quicker."""
+    return not waiting_for(run).isdisjoint(principal.keys) or was_asked(run, principal)
