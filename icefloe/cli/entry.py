@@ -10,13 +10,25 @@ from typing import TextIO
 
 import typer
 
-from icefloe.cli import api, blocks, controls, decisions, definitions, dlq, doctor, engine, relay, runs
+from icefloe.cli import api, blocks, controls, decisions, definitions, dlq, doctor, engine, relay, runs, verify
 from icefloe.cli.app import app
 from icefloe.cli.failures import INTERRUPTED, UNREAD, CommandError, UsageError, explained
 from icefloe.cli.terminal import Terminal
 from icefloe.streams import PLAINLY
 
-_GROUPS = (definitions, blocks, runs, controls, decisions, engine, api, relay, dlq, doctor)  # in the order of the help
+_GROUPS = (
+    definitions,
+    blocks,
+    runs,
+    verify,
+    controls,
+    decisions,
+    engine,
+    api,
+    relay,
+    dlq,
+    doctor,
+)  # in the order of the help
 
 
 def commands() -> typer.Typer:

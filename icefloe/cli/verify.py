@@ -1,0 +1,71 @@
+"""The command `verify`: whether the journal of a run is as it was written."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from engine.run import WorkflowRun
+from icefloe.cli.app import RunArgument, Session, command
+from icefloe.cli.failures import CommandError
+from icefloe.cli.given import find_run
+from icefloe.cli.wording import printable
+from store.protocol import Sealed, Store
+from store.seals import Flaw, flaws
+
+_TRIES = 20
+
+
+@command("Runs")
+def verify(
+    session: Session,
+    name: RunArgument,
+    *,
+    seal: Annotated[
+        str | None,
+        typer.Option(
+            "--seal", metavar="SEAL", help="A seal of it that was noted elsewhere: it must be there", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Verify that nobody has changed the journal of a run; 1 if somebody has."""
+    with session.store() as store:
+        run, entries = _at_rest(store, find_run(store, name))
+    found = flaws(run, entries)
+    if not found and seal is not None and seal not in {entry.seal for entry in entries}:
+        found = [Flaw(0, "no entry has the seal that was noted: all of it was written anew since then")]
+    session.terminal.give(
+        {
+            "run": run.id,
+            "intact": not found,
+            "entries": len(entries),
+            "seal": run.seal,
+            "flaws": [flaw._asdict() for flaw in found],
+        }
+    )
+    if found:
+        for flaw in found:
+            where = f"entry {flaw.revision}" if flaw.revision else "the journal"
+            session.terminal.complain(Text(f"{where}: {printable(flaw.sentence)}", "red"))
+        raise CommandError("JOURNAL_CHANGED", f"the journal of run {run.id} is not as it was written")
+    session.terminal.show(Text.assemble("the journal of run ", (printable(run.id), "bold"), " is as it was written"))
+    entries_told = "1 entry" if len(entries) == 1 else f"{len(entries):,} entries"
+    session.terminal.show(f"{entries_told}, seal {run.seal}")
+
+
+def _at_rest(store: Store, run: WorkflowRun) -> tuple[WorkflowRun, Sequence[Sealed]]:
+    """A run and its journal at one moment: a run that is being worked on is read again.
+
+    Raises:
+        CommandError: it can't be read any more, or changes all the time.
+    """
+    for _ in range(_TRIES):
+        entries = store.sealed(run.id)
+        after = store.load([run.id]).get(run.id)
+        if after is None:
+            raise CommandError("UNREADABLE_RUN", f"the document of run {run.id} can't be read any more: it was changed")
+        if after.revision == run.revision:
+            return run, entries
+        run = after
+    raise CommandError("BUSY", f"run {run.id} changes all the time: pause it, or try again later")
