@@ -14,7 +14,7 @@ from api.auth import Authenticator, authenticator_of
 from api.guard import GuardedRoute
 from api.hub import Hub
 from api.rates import Rates
-from api.routes import approvals, process, runs
+from api.routes import approvals, links, live, process, runs
 from api.services import Services
 from api.settings import ApiSettings
 from api.writing import Writer
@@ -23,8 +23,8 @@ from store.protocol import Store
 
 VERSIONED: Final = "/v1"
 
-_ROUTERS: Final[tuple[APIRouter, ...]] = (runs.router, approvals.router)
-_UNVERSIONED: Final[tuple[APIRouter, ...]] = (process.router,)
+_ROUTERS: Final[tuple[APIRouter, ...]] = (runs.router, approvals.router, live.router)
+_UNVERSIONED: Final[tuple[APIRouter, ...]] = (process.router, links.router)
 
 
 def create_app(
@@ -60,6 +60,7 @@ def create_app(
     )
     app.state.services = services
     app.state.rates = Rates(settings.api_rate)
+    app.state.link_rates = Rates(min(settings.api_rate, links.LINKS_A_MINUTE))
     app.router.route_class = GuardedRoute
     problems.install(app)
     middleware.install(app, settings)
