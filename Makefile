@@ -36,7 +36,7 @@ $(VENV)/.installed: pyproject.toml requirements.txt requirements-dev.txt
 	@touch $@
 
 demo: setup ## run 1,200 triggers through a real engine that is killed half-way
-	@$(BIN)/icefloe demo
+	@$(BIN)/icefloe demo --keep
 
 test: setup ## run all tests (ARGS='tests/engine -k depends' for some)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=15 --durations-min=5 $(ARGS)

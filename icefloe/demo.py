@@ -6,6 +6,8 @@ triggers ─► store ◄─► engine (killed, and started again) ─► outbox
             people             store, outbox and desk ─► is all as the script has it?
 """
 
+import shlex
+import shutil
 import subprocess
 import sys
 from collections import deque
@@ -14,7 +16,6 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
-from shutil import rmtree
 from tempfile import mkdtemp
 from time import monotonic, sleep
 from typing import Final, Self
@@ -123,12 +124,21 @@ def demo(  # noqa: PLR0913 - the options of the command
             raise CommandError("DEMO_FAILED", sentence)
         terminal.show(Text("Every run ended as it had to, with every result and effect there, once.", "bold green"))
         if keep or directory is not None:
-            named = place_of(url)
-            terminal.show(
-                "Look into it:", f"  icefloe runs --store {named}", f"  icefloe show demo-0002 --store {named}"
-            )
+            terminal.show("Look into it:", *(f"  {line}" for line in _next(place_of(url))))
         else:
             terminal.show("Next: `icefloe demo --keep`, to look into the runs; or a workflow of your own.")
+
+
+def _next(store: str) -> Iterator[str]:
+    """Commands that show what is in the store, as whoever typed this one can type them."""
+    program, on = Path(sys.argv[0]), f"--store {shlex.quote(store)}"
+    if program.name == "__main__.py":
+        icefloe = f"{shlex.quote(sys.executable)} -m icefloe"
+    else:
+        icefloe = program.name if shutil.which(program.name) == str(program.absolute()) else shlex.quote(str(program))
+    yield f"{icefloe} runs {on}"
+    yield f"{icefloe} show demo-0002 {on}"
+    yield f"{icefloe} dev {on}    # then open http://127.0.0.1:8080/docs, or ask http://127.0.0.1:8080/v1/runs"
 
 
 def _make_topics(settings: Mapping[str, str]) -> None:
@@ -162,7 +172,7 @@ def _place(directory: Path | None, *, keep: bool) -> Iterator[Path]:
         raise
     finally:
         if not keep:
-            rmtree(place)
+            shutil.rmtree(place)
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from icefloe.cli.failures import INTERRUPTED, UNREAD, CommandError, UsageError, 
 from icefloe.cli.terminal import Terminal
 from icefloe.streams import PLAINLY
 
-_GROUPS = (
+_GROUPS = (  # in the order of the help
     definitions,
     blocks,
     runs,
@@ -28,7 +28,7 @@ _GROUPS = (
     relay,
     dlq,
     doctor,
-)  # in the order of the help
+)
 
 
 def commands() -> typer.Typer:
