@@ -123,7 +123,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
-        await self._hub.close()
+        self._hub.let_go()
         await super().shutdown(sockets)
 
 

@@ -1,4 +1,4 @@
-"""The check-up of an installation: settings, blocks, store, broker, engines, relay, and every run that isn't done.
+"""The check-up of an installation: blocks, store, broker, engines, relay, every run that isn't done, and the API.
 
 Each check gives findings; one that is `wrong` comes with what to do about it. Nothing is changed.
 """
@@ -13,14 +13,15 @@ from urllib.parse import quote, unquote, urlsplit
 
 from blocks.catalogue import Catalogue, CatalogueError
 from dataflows.lease import kind_of
-from dataflows.settings import EngineSettings, SettingsError, settings_of_blocks
+from dataflows.settings import SettingsError, settings_of_blocks
 from engine.invariants import stuck
 from engine.run import WorkflowRun
 from engine.statuses import FINAL_RUN, FINAL_TASK, RunStatus
+from icefloe.checkup_api import check_api
 from icefloe.checkup_kafka import check_kafka, check_relay
 from icefloe.cli.wording import count, span
 from icefloe.findings import Finding, unread
-from icefloe.settings import strangers
+from icefloe.settings import Settings, strangers
 from store.mongo.facts import look
 from store.open import open_store
 from store.protocol import RunQuery, Store, StoreError
@@ -32,7 +33,7 @@ _LOADED_AT_ONCE: Final = 100
 _MOST_TOLD: Final = 10
 
 
-def check_up(settings: EngineSettings) -> Iterator[Finding]:
+def check_up(settings: Settings) -> Iterator[Finding]:
     """All checks of what the settings name."""
     catalogue, findings = check_blocks()
     yield from findings
@@ -53,6 +54,7 @@ def check_up(settings: EngineSettings) -> Iterator[Finding]:
             engines = list(check_engines(store, catalogue, feed=not on_kafka))
             yield from engines
             yield from check_runs(store, catalogue, alive=bool(engines))
+            yield from check_api(settings, store)
         except StoreError as error:
             yield Finding("store", "wrong", str(error))
 
