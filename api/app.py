@@ -14,7 +14,7 @@ from api.auth import Authenticator, authenticator_of
 from api.guard import GuardedRoute
 from api.hub import Hub
 from api.rates import Rates
-from api.routes import approvals, links, live, process, runs
+from api.routes import approvals, links, live, process, runs, workflows
 from api.services import Services
 from api.settings import ApiSettings
 from api.writing import Writer
@@ -23,7 +23,7 @@ from store.protocol import Store
 
 VERSIONED: Final = "/v1"
 
-_ROUTERS: Final[tuple[APIRouter, ...]] = (runs.router, approvals.router, live.router)
+_ROUTERS: Final[tuple[APIRouter, ...]] = (workflows.router, runs.router, approvals.router, live.router)
 _UNVERSIONED: Final[tuple[APIRouter, ...]] = (process.router, links.router)
 
 

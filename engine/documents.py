@@ -63,16 +63,21 @@ class Retry(_Document):
 class TaskSpec(_Document):
     """One task: which block to call with what, and when."""
 
-    name: Name
-    type: str = Field(pattern=TYPE_PATTERN, max_length=NAME_CHARS, description="A block type")
-    arguments: Annotated[dict[str, Any], BeforeValidator(_merged)] = Field(default_factory=dict)
+    name: Name = Field(description="What `depends` and references call it", examples=["manual-approval"])
+    type: str = Field(
+        pattern=TYPE_PATTERN, max_length=NAME_CHARS, description="A block type", examples=["APPROVAL", "HTTP_REQUEST"]
+    )
+    arguments: Annotated[dict[str, Any], BeforeValidator(_merged)] = Field(
+        default_factory=dict,
+        description="What the block is called with; `{{ inputs.asset }}` and the like refer to what is known by then",
+    )
     depends: Annotated[str | None, BeforeValidator(_blank_is_absent)] = Field(
         default=None, description="Which final statuses of other tasks start this one: `a.SUCCESS || b.DONE`"
     )
     when: Annotated[list[Condition], BeforeValidator(_listed)] | None = Field(
         default=None, description="Asked once `depends` is true; if any of them is false the task is SKIPPED"
     )
-    description: str = ""
+    description: str = Field(default="", description="For people")
     retry: Retry | None = Field(default=None, description="Absent: as the block type has it")
     timeout: Duration | None = Field(default=None, description="Longest time of one attempt; waiting doesn't count")
     allow_failure: bool = Field(default=False, description="A failure of this task needs nobody to handle it")
@@ -83,20 +88,22 @@ class Dag(_Document):
 
     entrypoint: Annotated[list[Name], BeforeValidator(_listed)] = Field(description="The tasks without `depends`")
     exitpoints: list[Name] = Field(min_length=1, description="A run succeeds if one of them does and none fails")
-    tasks: list[TaskSpec] = Field(min_length=1)
+    tasks: list[TaskSpec] = Field(min_length=1, description="In any order")
 
 
 class Workflow(_Document):
     """A workflow: what runs are copies of."""
 
-    name: Name
-    description: str = ""
-    tenant: Name = "default"
-    labels: dict[str, str] = Field(default_factory=dict)
+    name: Name = Field(description="What runs are started by", examples=["metadata-change-request"])
+    description: str = Field(default="", description="For people")
+    tenant: Name = Field(default="default", description="Whose it is")
+    labels: dict[str, str] = Field(
+        default_factory=dict, description="For whoever looks for it, and for its runs", examples=[{"team": "sales"}]
+    )
     inputs: dict[str, Any] = Field(default_factory=dict, description="JSON Schema of a run's inputs (an object)")
     timeout: Duration | None = Field(default=None, description="Longest time of a run")
     outputs: dict[str, Any] = Field(default_factory=dict, description="References, filled in when a run ends")
-    dag: Dag
+    dag: Dag = Field(description="What is done, and in which order")
     version: int | None = Field(default=None, ge=1, description="Given by the store")
     created_by: str | None = Field(default=None, description="Given by the store")
     created_at: float | None = Field(default=None, description="Unix time, given by the store")

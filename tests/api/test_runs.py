@@ -156,7 +156,8 @@ def test_every_fault_of_a_definition_is_told(desk: Desk) -> None:
 
 
 def test_waiting_for_the_end_of_a_run_gives_its_outputs(desk: Desk) -> None:
-    desk.save({**SKETCH, "outputs": {"note": "{{ inputs.note }}"}})
+    inputs = {"type": "object", "properties": {"note": {"type": "string"}}}
+    desk.save({**SKETCH, "inputs": inputs, "outputs": {"note": "{{ inputs.note }}"}})
 
     def start() -> Any:
         document = {"workflow": "sketch", "inputs": {"note": "!"}}
