@@ -8,7 +8,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from blocks.contract import BlockContext, BlockError, Retry, block
 from blocks.delivery import Channel, Letter, Line, MailSettings, Receipt, deliver
 
-
 CHANNELS: Final[Mapping[str, Channel]] = {"email": "email", "outbox": "outbox"}
 
 
