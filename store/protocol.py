@@ -333,6 +333,7 @@ class Store(Protocol):
 
         Raises:
             Conflict: it has another.
+            TypeError: the document holds something that JSON can't say.
         """
 
     def remove_record(self, kind: str, id: str, *, tenant: str = "default") -> bool:  # noqa: A002

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from engine.draft import fold
 from engine.run import JournalEntry, WorkflowRun
 from store.protocol import Sealed
-from store.texts import read_entry
+from store.texts import UNREADABLE, read_entry
 
 
 class Flaw(NamedTuple):
@@ -25,7 +25,8 @@ class Flaw(NamedTuple):
 
 def seal(previous: str | None, run_id: str, revision: int, at: float, text: str) -> str:
     """The seal of an entry, in hexadecimal; `previous` is that of the entry before."""
-    return sha256(f"{previous or ''}\n{run_id}\n{revision}\n{at!r}\n{text}".encode()).hexdigest()
+    told = f"{previous or ''}\n{run_id}\n{revision}\n{at!r}\n{text}"
+    return sha256(told.encode(errors="surrogateescape")).hexdigest()
 
 
 def flaws(run: WorkflowRun, entries: Sequence[Sealed]) -> list[Flaw]:
@@ -43,7 +44,7 @@ def flaws(run: WorkflowRun, entries: Sequence[Sealed]) -> list[Flaw]:
         before = entry
         try:
             read.append(read_entry(*entry[:3]))
-        except (ValueError, TypeError, KeyError) as error:
+        except UNREADABLE as error:
             found.append(Flaw(entry.revision, f"it can't be read: {error}"))
     return found or _unlike(run, before, read)
 
@@ -58,11 +59,13 @@ def _altered(run_id: str, previous: str | None, entry: Sealed) -> list[Flaw]:
 
 def _unlike(run: WorkflowRun, last: Sealed, read: list[JournalEntry]) -> list[Flaw]:
     """Where the run itself isn't as its journal, which is whole, says."""
-    if (last.revision, last.seal) != (run.revision, run.seal):
-        sentence = f"the run is at revision {run.revision}, its journal ends at {last.revision}: its end was removed"
-        return [
-            Flaw(0, sentence if last.revision != run.revision else "the run's own seal isn't that of its last entry")
-        ]
+    if last.revision < run.revision:
+        sentence = f"the run is at revision {run.revision}, but its journal ends at {last.revision}: its end is gone"
+        return [Flaw(0, sentence)]
+    if last.revision > run.revision:
+        return [Flaw(run.revision + 1, f"it was put in: the run is at revision {run.revision}")]
+    if last.seal != run.seal:
+        return [Flaw(0, "the run's own seal isn't that of its last entry: one of them was changed")]
     tasks, status = fold(read, run.tasks)
     odd = [name for name, task in run.tasks.items() if tasks[name] is not task.status]
     if odd or status is not run.status:

@@ -18,6 +18,10 @@ _EVENT_CHARS: Final = 2 * PAYLOAD_BYTES
 _ERROR_CHARS: Final = 500
 
 
+UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError)
+"""What reading a text may raise that no version of this program wrote."""
+
+
 def dumps(value: object) -> str:
     """Compact JSON; the named tuples of the engine are arrays in it.
 
@@ -59,7 +63,7 @@ def asked_in(task: str) -> list[str]:
         if state.wants is None or is_closed(state, state.wants):
             return []
         return [*map(person_key, people_asked(state)), *map(group_key, state.wants.groups or ())]
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except UNREADABLE:
         return []
 
 
@@ -70,7 +74,11 @@ def entry_text(entry: JournalEntry) -> str:
 
 
 def read_entry(revision: int, at: float, told: str, seal: str | None = None) -> JournalEntry:
-    """The journal entry that stands in this text."""
+    """The journal entry that stands in this text.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: it isn't one.
+    """
     kind, task, attempt, by, tasks, status, *said = orjson.loads(told)
     effects = {name: TaskStatus(effect) for name, effect in tasks.items()}
     status = None if status is None else RunStatus(status)

@@ -15,7 +15,7 @@ from engine.statuses import RunStatus
 from store.mongo.connection import Connection, Document
 from store.mongo.documents import SUMMARY, fact, read_sealed, read_summary
 from store.protocol import Page, RunQuery, Sealed, StoreError
-from store.texts import in_short, read_entry
+from store.texts import UNREADABLE, in_short, read_entry
 
 _ORDER: Final = [("created_at", -1), ("number", -1)]
 
@@ -37,7 +37,7 @@ def journal(connection: Connection, id_: str) -> list[JournalEntry]:
     found = connection.quick("runs").find_one({"_id": id_}, {"journal": 1})
     try:
         return [] if found is None else [read_entry(*entry) for entry in found["journal"]]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except UNREADABLE as error:
         raise StoreError(f"the journal of run {id_!r} can't be read: {in_short(error)}") from error
 
 

@@ -34,6 +34,7 @@ _GIVE_UP: Final = """
 UPDATE runs SET status = 'FAILED', claimed = 0, revision = ?, updated_at = ?, finished_at = ?, error = ?, seal = ?
 WHERE number = ?"""
 _FORGET_WAITING: Final = "DELETE FROM waiting WHERE tenant = ? AND who = ? AND created_at = ? AND run = ?"
+_FORGET_ALL_WAITING: Final = "DELETE FROM waiting WHERE run = ?"
 _WAIT: Final = "INSERT OR IGNORE INTO waiting (tenant, who, created_at, run) VALUES (?, ?, ?, ?)"
 _SILENCE: Final = "UPDATE runs SET wake_at = NULL WHERE number = ?"
 
@@ -50,6 +51,7 @@ class Batch(Playing[int]):
         self._advances: dict[int, Row] = {}
         self._given_up: list[Row] = []
         self._silenced: list[Row] = []
+        self._over: list[Row] = []
         self._tasks: list[Row] = []
         self._changes: list[Row] = []
         self._asking: dict[int, tuple[WorkflowRun, WorkflowRun]] = {}  # as it was, and as it is
@@ -94,6 +96,7 @@ class Batch(Playing[int]):
         if told is not None:
             entry = told.entry
             self._changes.append(change_row(run.place, told, self._writer))
+            self._over.append((run.place,))
             self._given_up.append((entry.revision, self.at, self.at, dumps(error), entry.seal, run.place))
 
     def write(self, connection: sqlite3.Connection) -> None:
@@ -105,6 +108,7 @@ class Batch(Playing[int]):
             (ADVANCE_RUN, self._advances.values()),
             (_GIVE_UP, self._given_up),
             (_SILENCE, self._silenced),
+            (_FORGET_ALL_WAITING, self._over),
             (WRITE_TASK, self._tasks),
             (INSERT_CHANGE, self._changes),
             (_FORGET_WAITING, self._waiting(gone=True)),

@@ -15,7 +15,7 @@ from engine.run import JournalEntry
 from engine.statuses import RunStatus
 from store.protocol import BEGINNING, Changes, HistoryLost, Page, Position, RunQuery, Sealed, StoreError
 from store.sqlite.rows import SELECT_CHANGES, SUMMARY, position, read_change, read_summary
-from store.texts import canonical, dumps, in_short, read_entry
+from store.texts import UNREADABLE, canonical, dumps, in_short, read_entry
 
 _TENANTS: Final = """
 WITH RECURSIVE tenants (tenant) AS (
@@ -106,18 +106,25 @@ def journal(connection: sqlite3.Connection, id_: str) -> list[JournalEntry]:
     )
     try:
         return [read_entry(*row) for row in rows]
-    except (ValueError, TypeError) as error:
+    except UNREADABLE as error:
         raise StoreError(f"the journal of run {id_!r} can't be read: {in_short(error)}") from error
 
 
 def sealed(connection: sqlite3.Connection, id_: str) -> list[Sealed]:
-    """The journal of a run as it is stored."""
+    """The journal of a run as it is stored, whatever somebody has made of it."""
     rows = connection.execute(
-        "SELECT revision, at, CAST(entry AS TEXT), seal FROM changes"
+        "SELECT revision, at, CAST(entry AS BLOB), CAST(seal AS BLOB) FROM changes"
         " WHERE run = (SELECT number FROM runs WHERE id = ?) ORDER BY revision",
         (id_,),
     )
-    return [Sealed(revision, at, text or "", seal) for revision, at, text, seal in rows]
+    return [
+        Sealed(revision, at, _as_it_is(entry or b""), None if seal is None else _as_it_is(seal))
+        for revision, at, entry, seal in rows
+    ]
+
+
+def _as_it_is(stored: bytes) -> str:
+    return stored.decode(errors="surrogateescape")
 
 
 def counts(connection: sqlite3.Connection, tenant: str | None) -> dict[RunStatus, int]:

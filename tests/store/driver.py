@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from time import monotonic, sleep
 from typing import Any
 
+from engine.asked import waiting_for
 from engine.documents import Workflow
 from engine.draft import fold
 from engine.machine import Dispatch, ready
@@ -19,7 +20,19 @@ from engine.transitions import (
     TaskSuspended,
     Transition,
 )
-from store.protocol import BEGINNING, Change, Creation, NewRun, Position, Proposal, Recorded, RunQuery, Store
+from store.protocol import (
+    BEGINNING,
+    Change,
+    Creation,
+    NewRun,
+    Position,
+    Proposal,
+    Recorded,
+    RunQuery,
+    RunSummary,
+    Store,
+)
+from store.seals import flaws
 
 START = 1_000_000.0
 PATIENCE = 60.0
@@ -120,7 +133,7 @@ class Player:
 
 
 def values(run: WorkflowRun) -> WorkflowRun:
-    """A run that can be compared with the same run in another store object: without its compiled workflow and seal."""
+    """A run that can be compared with the same run elsewhere: without its compiled workflow and the store's seal."""
     return run._replace(plan=None, seal=None)  # type: ignore[arg-type] # for comparisons alone
 
 
@@ -153,10 +166,13 @@ def check(store: Store) -> None:
     for id_, run in store.load(told).items():
         journal = store.journal(id_)
         assert journal == told[id_]
+        assert flaws(run, store.sealed(id_)) == []
         assert [entry.revision for entry in journal] == list(range(1, run.revision + 1))
         assert fold(journal, run.tasks) == ({name: task.status for name, task in run.tasks.items()}, run.status)
         [summary] = [one for one in everything(store, run.tenant) if one.id == id_]
         assert (summary.status, summary.error, summary.finished_at) == (run.status, run.error, run.finished_at)
+        for who in waiting_for(run):
+            assert id_ in {one.id for one in everything(store, run.tenant, waiting_for=frozenset({who}))}
     assert {id_ for tenant in ("default", "other") for id_ in (one.id for one in everything(store, tenant))} == set(
         told
     )
@@ -173,11 +189,12 @@ def news(store: Store, after: Position, *, excluding: str | None = None) -> list
     return page.changes
 
 
-def everything(store: Store, tenant: str = "default") -> list[Any]:
+def everything(store: Store, tenant: str | None = "default", **query: Any) -> list[RunSummary]:
     """All runs of a tenant, page by page."""
-    found, cursor = [], None
+    found: list[RunSummary] = []
+    cursor = None
     while True:
-        page = store.find(RunQuery(tenant, limit=50, cursor=cursor))
+        page = store.find(RunQuery(tenant, **{"limit": 50, **query}, cursor=cursor))
         found += page.runs
         cursor = page.cursor
         if cursor is None:

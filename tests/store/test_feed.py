@@ -83,6 +83,34 @@ def test_a_change_that_comes_after_the_end_was_read_is_told_next(player: Player)
     assert [change.id for change in news(player.store, end)] == ["r"]
 
 
+def test_every_change_says_whose_it_is(player: Player) -> None:
+    player.store.save_workflow(workflow(tenant="other"))
+    player.start("ours")
+    player.start("theirs", tenant="other")
+    player.do(RunCancelled(), "theirs")
+    player.store.delete_workflow("w", tenant="other")
+    told = [(change.id, change.tenant) for change in player.store.changes(BEGINNING).changes]
+    assert told == [
+        ("w", "default"),
+        ("w", "other"),
+        ("ours", "default"),
+        ("theirs", "other"),
+        ("theirs", "other"),
+        ("w", "other"),
+    ]
+
+
+def test_every_entry_is_told_with_the_seal_that_the_store_keeps(player: Player) -> None:
+    player.start()
+    claim = player.dispatch("a").claim("t", "engine-1")
+    player.store.apply([Proposal("r", claim), Proposal("r", TaskSucceeded("a", "t"))])
+    player.do(RunPaused("lunch"), by="olga")
+    told = [change.entry for change in player.store.changes(BEGINNING).changes if change.entity == "run"]
+    assert [entry and entry.seal for entry in told] == [entry.seal for entry in player.store.sealed("r")]
+    assert told[-1] is not None
+    assert (told[-1].seal, told[-1].detail) == (player.run().seal, {"reason": "lunch"})
+
+
 def test_an_owner_can_leave_out_what_it_wrote_itself(place: Place, player: Player) -> None:
     people = Player(place.open())
     before = player.store.position()
