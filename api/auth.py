@@ -45,6 +45,11 @@ def authenticator_of(settings: ApiSettings, store: Store) -> Authenticator:
                 f"ICEFLOE_API_AUTH=none makes everybody an admin, and ICEFLOE_API_HOST={settings.api_host} lets others "
                 "than this machine in: listen on 127.0.0.1, or set ICEFLOE_API_AUTH to keys or oidc"
             )
+        if "*" in settings.api_cors_origins:
+            raise ApiSettingsError(
+                'ICEFLOE_API_AUTH=none with ICEFLOE_API_CORS_ORIGINS=["*"] lets every page of the web read all runs: '
+                "name the origins that may"
+            )
         return NoAuthentication()
     schemes: dict[str, Scheme] = {}
     modes = settings.api_auth.split(",")

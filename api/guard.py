@@ -1,7 +1,7 @@
 """The guard: who asks is authenticated, and let in or not by the operation's rule, before anything of a body is read.
 
-request ─► authenticate ─► rule of the operation ─► rate ─► strict JSON ─► route
-401               403                429        422
+request ─► authenticate ─► rate ─► rule of the operation ─► says it is JSON ─► strict JSON ─► route
+               401          429            403                    415              422
 """
 
 from collections.abc import Callable, Coroutine
@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import Request, Response
+from fastapi.params import Form
 from fastapi.routing import APIRoute
 
 from api.access import RULES, Rule
@@ -18,6 +19,7 @@ from api.services import services_of
 from engine.limits import WORKFLOW_BYTES
 from engine.reading import read_json
 
+_JSON: Final = "application/json"
 _JSON_BYTES: Final = 16 * WORKFLOW_BYTES  # what a body may have at most is the app's `api_body_bytes`
 
 
@@ -48,14 +50,39 @@ class GuardedRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The route's handler, behind the guard."""
         handler = super().get_route_handler()
+        has_model = self.body_field is not None and not isinstance(self.body_field.field_info, Form)
+        described = (self.openapi_extra or {}).get("requestBody", {}).get("content", {})
+        takes_json = has_model or _JSON in described
 
         async def guarded(request: Request) -> Response:
             request = StrictRequest(request.scope, request.receive)
             if not self.rule.public:
                 await _let_in(request, self.rule)
+            if takes_json:
+                await _read(request, parse=has_model)
             return await handler(request)
 
         return guarded
+
+
+async def _read(request: StrictRequest, *, parse: bool) -> None:
+    """See that a body says that it is JSON; and that it is, unless the route reads it itself.
+
+    A page of another site can make a browser send texts and forms, but nothing that says it is JSON.
+
+    Raises:
+        Problem: it says something else.
+        Invalid: it is not JSON of our kind.
+    """
+    headers = request.headers
+    if headers.get("Content-Length", "0") == "0" and "Transfer-Encoding" not in headers:
+        return
+    kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind != _JSON and not (kind.startswith("application/") and kind.endswith("+json")):
+        sentence = f"the body is to be JSON: send it with `Content-Type: {_JSON}`"
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", sentence)
+    if parse and await request.body():
+        await request.json()
 
 
 async def _let_in(request: Request, rule: Rule) -> None:

@@ -25,6 +25,8 @@ RETRY_SECONDS: Final = 1
 
 _log = structlog.get_logger(__name__)
 _LOCATIONS: Final = {"body": "", "query": "query", "path": "path", "header": "header", "cookie": "cookie"}
+_STANDARD: Final = (400, 401, 403, 408, 413, 414, 415, 422, 429, 431, 500, 503)  # any operation may answer with these
+_MOST_FAULTS: Final = 1000  # of one request: the answer must not be a thousand times as long as what was sent
 _NOT_FOUND: Final = {"UNKNOWN_TASK", "UNKNOWN_RUN"}
 _FORBIDDEN: Final = {"NOT_ALLOWED"}
 _UNPROCESSABLE: Final = {"BAD_SIGNAL", "BAD_DELEGATE", "NOT_DELEGABLE", "REASON_TOO_LONG"}
@@ -89,8 +91,11 @@ def not_found(what: str) -> Problem:
 
 def invalid(invalid: Invalid) -> Problem:
     """What was sent has faults."""
-    faults = invalid.faults
-    detail = str(faults[0]) if len(faults) == 1 else f"{len(faults)} faults: each has its place in `faults`"
+    faults = invalid.faults[:_MOST_FAULTS]
+    shown = "each" if len(faults) == len(invalid.faults) else f"each of the first {len(faults):,}"
+    detail = (
+        str(faults[0]) if len(faults) == 1 else f"{len(invalid.faults):,} faults: {shown} has its place in `faults`"
+    )
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", detail, faults=faults)
 
 
@@ -113,7 +118,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "description": HTTPStatus(status).phrase,
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemModel"}}},
         }
-        for status in sorted({*statuses, 400, 401, 403, 413, 422, 429, 500, 503})
+        for status in sorted({*statuses, *_STANDARD})
     }
 
 
@@ -124,7 +129,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(StoreError, _store)
-    app.add_exception_handler(Exception, _unforeseen)
+    app.add_exception_handler(Exception, unforeseen)
 
 
 async def _problem(request: Request, error: Exception) -> Response:
@@ -167,10 +172,11 @@ async def _store(request: Request, error: Exception) -> Response:
         headers = {"Retry-After": str(RETRY_SECONDS)}
         problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", sentence, headers=headers)
         return problem.response(request.url.path)
-    return await _unforeseen(request, error)
+    return await unforeseen(request, error)
 
 
-async def _unforeseen(request: Request, error: Exception) -> Response:
+async def unforeseen(request: Request, error: Exception) -> Response:
+    """The answer to an error that nobody foresaw: the log has it, and nobody else."""
     _log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)
     sentence = "this is a fault of the server: its log says more"
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", sentence).response(request.url.path)
