@@ -232,7 +232,7 @@ def test_a_draft_is_told_everything_whatever_it_is_like(desk: Desk) -> None:
     assert (bad["valid"], bad["workflow"]) == (False, None)
     assert {"dag.entrypoint", "dag.tasks"} <= {fault["path"] for fault in bad["faults"]}
     for broken in (b"", b"{", b"[]", b"null", b'{"name": NaN}', b"\xff"):
-        answer = ann.ask("POST", "/v1/validate", content=broken)
+        answer = ann.ask("POST", "/v1/validate", content=broken, headers={"Content-Type": "application/json"})
         assert (answer.status_code, answer.json()["valid"]) == (200, False)
         assert answer.json()["faults"]
     assert desk.store.workflows() == []
