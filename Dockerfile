@@ -2,6 +2,7 @@
 #
 #     docker build -t icefloe:0.1.0 .
 #     docker run --rm icefloe:0.1.0 engine      ICEFLOE_STORE, ICEFLOE_EVENTS … say where (docs/settings.md)
+#     docker run --rm -p 127.0.0.1:8080:8080 icefloe:0.1.0 api
 #
 # What it writes if nothing else is said, an SQLite store and an outbox of mails, lies in /data: mount a volume there.
 
@@ -31,11 +32,13 @@ ENV PATH=/opt/icefloe/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     ICEFLOE_HEALTH_HOST=0.0.0.0 \
-    ICEFLOE_HEALTH_PORT=8081
+    ICEFLOE_HEALTH_PORT=8081 \
+    ICEFLOE_API_HOST=0.0.0.0 \
+    ICEFLOE_API_PORT=8080
 
 WORKDIR /data
 USER 10001:10001
-EXPOSE 8081
+EXPOSE 8080 8081
 
 # Alive, not ready: a store or broker that is away is no reason to start another container.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-m", "icefloe.probe", "/healthz"]

@@ -1,5 +1,6 @@
 """What docker-compose.yml, k8s/ and the Dockerfile say, against what the code takes, offers and needs."""
 
+import re
 import shutil
 import subprocess
 import tomllib
@@ -60,13 +61,14 @@ def test_every_command_is_one_that_there_is(process: Process) -> None:
 def test_calls_in_flight_get_their_time_before_the_process_is_killed(process: Process, settings: Settings) -> None:
     assert process.grace is not None
     assert process.grace >= settings.drain + 10
+    assert process.grace >= settings.api_drain + 10
 
 
 def test_all_that_there_is_runs_from_one_image_of_this_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert f"icefloe:{project['version']}" == IMAGE
-    assert [process.arguments[0] for process in COMPOSE] == ["topics", "relay", "engine", "engine"]
-    assert sorted(process.arguments[0] for process in PODS) == ["engine", "relay", "topics"]
+    assert sorted(process.arguments[0] for process in COMPOSE) == ["api", "engine", "engine", "relay", "topics"]
+    assert sorted(process.arguments[0] for process in PODS) == ["api", "engine", "relay", "topics"]
 
 
 @pytest.mark.parametrize("image", [it["image"] for it in compose_services().values()])
@@ -83,7 +85,8 @@ def test_a_service_has_no_rights_and_nothing_to_write_to_but_its_memory(name: st
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["tmpfs"] == ["/tmp", "/data:mode=1777"]  # noqa: S108 - the container's
-    assert service.keys().isdisjoint({"volumes", "ports", "privileged", "user", "cap_add"})
+    assert service.keys().isdisjoint({"volumes", "privileged", "user", "cap_add"})
+    assert name == "api" or "ports" not in service
 
 
 def test_a_service_starts_when_all_it_needs_is_well_and_starts_again_however_it_ended() -> None:
@@ -99,7 +102,7 @@ def test_a_service_starts_when_all_it_needs_is_well_and_starts_again_however_it_
 
 def test_the_ports_that_compose_opens_can_be_reached_from_this_machine_only() -> None:
     ports = [port for service in compose_services().values() for port in service.get("ports", ())]
-    assert len(ports) == 2
+    assert len(ports) == 3
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
@@ -137,13 +140,53 @@ def test_a_pod_is_asked_how_it_is_where_it_answers(name: str) -> None:
     [rule] = one("NetworkPolicy", "icefloe")["spec"]["ingress"]
     assert rule["ports"] == [{"protocol": "TCP", "port": port}]
     assert image_environment()["ICEFLOE_HEALTH_PORT"] == str(port)
-    assert f"EXPOSE {port}\n" in _dockerfile()
+    assert port in _exposed()
+
+
+def test_the_api_is_asked_how_it_is_and_everything_else_on_its_own_port() -> None:
+    pod = pods()["icefloe-api"]
+    [container] = pod["containers"]
+    port = int(one("ConfigMap", "icefloe")["data"]["ICEFLOE_API_PORT"])
+    assert container["ports"] == [{"name": "http", "containerPort": port}]
+    assert {probe: container[probe]["httpGet"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")} == {
+        "startupProbe": {"path": "/healthz", "port": "http"},
+        "livenessProbe": {"path": "/healthz", "port": "http"},
+        "readinessProbe": {"path": "/readyz", "port": "http"},
+    }
+    service = one("Service", "icefloe-api")["spec"]
+    assert service["ports"] == [{"name": "http", "port": 80, "targetPort": "http"}]
+    assert service["selector"] == one("Deployment", "icefloe-api")["spec"]["selector"]["matchLabels"]
+    [rule] = one("NetworkPolicy", "icefloe-api")["spec"]["ingress"]
+    assert rule["ports"] == [{"protocol": "TCP", "port": port}]
+    assert image_environment()["ICEFLOE_API_PORT"] == str(port)
+    assert port in _exposed()
+    assert compose_services()["api"]["ports"] == [f"127.0.0.1:{port}:{port}"]
+
+
+def test_an_api_that_is_to_end_gets_no_new_requests_before_and_its_time_for_the_others() -> None:
+    pod = pods()["icefloe-api"]
+    [container] = pod["containers"]
+    *_, code = container["lifecycle"]["preStop"]["exec"]["command"]
+    [seconds] = re.findall(r"sleep\((\d+)\)", code)
+    drain = float(one("ConfigMap", "icefloe")["data"]["ICEFLOE_API_DRAIN"])
+    assert pod["terminationGracePeriodSeconds"] >= int(seconds) + drain + 10
+    rolling = one("Deployment", "icefloe-api")["spec"]
+    assert rolling["replicas"] >= 2
+    assert rolling["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    assert one("PodDisruptionBudget", "icefloe-api")["spec"]["maxUnavailable"] < rolling["replicas"]
+
+
+def test_the_api_asks_who_calls_and_links_are_signed_with_the_key_that_it_knows() -> None:
+    assert one("ConfigMap", "icefloe")["data"]["ICEFLOE_API_AUTH"] == "keys"
+    links = {"secretRef": {"name": "icefloe-links", "optional": True}}
+    assert all(links in pods()[name]["containers"][0]["envFrom"] for name in ("icefloe-engine", "icefloe-api"))
+    assert all("ICEFLOE_API_AUTH" not in process.environment for process in COMPOSE)  # so it is the default, `keys`
 
 
 def test_whatever_selects_pods_finds_them() -> None:
     templates = [it["spec"]["template"]["metadata"]["labels"] for it in objects() if "template" in it.get("spec", {})]
     selectors = [labels for it in objects() for labels in _selectors(it)]
-    assert len(selectors) == 5  # two Deployments, the spread, the disruption budget, the network policy
+    assert len(selectors) == 9  # three Deployments, two each of spreads, disruption budgets and network policies
     for selector in selectors:
         assert any(selector.items() <= labels.items() for labels in templates)
 
@@ -189,6 +232,11 @@ def test_the_scaler_asks_the_brokers_of_the_config_map() -> None:
 
 def _dockerfile() -> str:
     return (ROOT / "Dockerfile").read_text()
+
+
+def _exposed() -> set[int]:
+    [ports] = re.findall(r"^EXPOSE (.*)$", _dockerfile(), re.MULTILINE)
+    return set(map(int, ports.split()))
 
 
 def _selectors(value: Any) -> list[dict[str, str]]:

@@ -81,6 +81,17 @@ def test_the_probe_fails_if_nothing_answers_or_it_knows_no_port() -> None:
     assert "ICEFLOE_HEALTH_PORT" in _probe("health").stderr
 
 
+def test_where_no_engine_answers_the_probe_asks_the_api() -> None:
+    with answering(200, b"") as port:
+        pass
+    with answering(200, b"ready") as api:
+        done = _probe(str(port), "/readyz", api=str(api))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "/readyz: ready\n", "")
+    done = _probe(str(port), "/readyz", api=str(api))
+    assert done.returncode == 1
+    assert done.stderr.count("nothing answers on port") == 2
+
+
 @contextmanager
 def answering(status: int, body: bytes) -> Iterator[int]:
     """The port of a server that has one answer for everything, after the path that it was asked for."""
@@ -104,9 +115,9 @@ def answering(status: int, body: bytes) -> Iterator[int]:
             thread.join()
 
 
-def _probe(port: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _probe(port: str, *arguments: str, api: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "icefloe.probe", *arguments]
-    environment = {**os.environ, "ICEFLOE_HEALTH_PORT": port}
+    environment = {**os.environ, "ICEFLOE_HEALTH_PORT": port, "ICEFLOE_API_PORT": api}
     return subprocess.run(command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
