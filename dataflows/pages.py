@@ -114,7 +114,8 @@ class Pages:
             found = self._store.find(query)
             runs = self._store.load(run.id for run in found.runs).values()
             changes = [
-                Change(position, "run", run.id, run.revision, run.updated_at, None, None, None, None) for run in runs
+                Change(position, "run", run.id, run.revision, run.updated_at, None, None, None, None, tenant=run.tenant)
+                for run in runs
             ]
             if found.cursor is None:
                 yield Page(changes, position)

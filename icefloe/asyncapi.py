@@ -37,16 +37,27 @@ class Change(BaseModel):
 
     entity: Literal["run", "workflow"] = Field(description="What has changed")
     id: str = Field(description="The run's id, or the workflow's name; also the key of the message")
+    tenant: str | None = Field(description="Whose run or workflow it is, if that is known")
     revision: int = Field(ge=1, description="One more at each change of a run; a workflow's version")
     at: float = Field(description="When, in Unix seconds by the store's clock")
     by: str | None = Field(description="Who did it, if that was somebody")
     writer: str | None = Field(description="The engine that wrote it, if it was one")
     transitions: list[dict[str, Any]] = Field(
-        description="What happened: objects with a `type`, such as TaskSucceeded, and its payload. Empty if the store "
-        "has to be asked: history was lost, or the message would have been too large"
+        description="What happened: objects with a `type`, such as TaskSucceeded, and its payload; of a deleted workflow "
+        "WorkflowDeleted. Empty if a workflow was saved, or if the store has to be asked: history was lost, or the "
+        "message would have been too large"
     )
     status: RunStatus | None = Field(default=None, description="The run's status, if this changed it")
     tasks: dict[str, TaskStatus] = Field(default={}, description="The statuses of the tasks that this changed")
+    detail: dict[str, Any] | None = Field(
+        default=None,
+        description="What people said: `reason`, `decision`, `comment`, `on_behalf` of whom, `from` and `to` whom",
+    )
+    seal: str | None = Field(
+        default=None,
+        pattern="^[0-9a-f]{64}$",
+        description="The SHA-256 that the run's journal ends with: who keeps it can tell later if that was changed",
+    )
     document: dict[str, Any] | None = Field(default=None, description="On creation: all of the run, or of the workflow")
     truncated: bool = Field(default=False, description="Whether payloads were left out since they are too large")
 

@@ -2,10 +2,12 @@
 
     key       the run's id, or the workflow's name
     headers   writer   the owner whose process wrote the change, if it is known
-    value     {"entity", "id", "revision", "at", "by", "writer", "transitions": […], "status"?, "tasks"?, "document"?}
+    value     {"entity", "id", "tenant", "revision", "at", "by", "writer", "transitions": […],
+               "status"?, "tasks"?, "detail"?, "seal"?, "document"?}
 
-`status` is the run's and `tasks` has those of its tasks, as far as this has changed them. A message that would be too
-large has no payloads, but `"truncated": true`: who needs them reads the store.
+`status` is the run's and `tasks` has those of its tasks, as far as this has changed them. `detail` has what people
+said, and `seal` is the hash that chains the run's journal: who keeps it can tell later whether that was changed. A
+message that would be too large has no payloads, but `"truncated": true`: who needs them reads the store.
 """
 
 from typing import Any, Final
@@ -28,6 +30,7 @@ def record_of(change: Change, topic: str) -> Record:
     body: dict[str, Any] = {
         "entity": change.entity,
         "id": change.id,
+        "tenant": change.tenant,
         "revision": change.revision,
         "at": change.at,
         "by": change.by,
@@ -36,8 +39,8 @@ def record_of(change: Change, topic: str) -> Record:
     }
     if change.entry is not None:
         body["tasks"] = change.entry.tasks
-        if change.entry.status is not None:
-            body["status"] = change.entry.status
+        told = {"status": change.entry.status, "detail": change.entry.detail, "seal": change.entry.seal}
+        body.update((name, value) for name, value in told.items() if value is not None)
     if change.document is not None:
         body["document"] = change.document
     headers = [] if change.writer is None else [(WRITER, change.writer.encode())]

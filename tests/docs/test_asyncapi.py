@@ -118,13 +118,22 @@ def test_changes_are_told_as_the_document_says(tmp_path: Path) -> None:
     store.save_workflow(plan_of("a", name="greet").workflow, by="olga")
     store.create([NewRun("r", "greet", {})])
     store.apply([Proposal("r", RunCancelled("enough"), "olga")])
+    store.delete_workflow("greet", by="olga")
     changes = store.changes(BEGINNING).changes
+    seals = [entry.seal for entry in store.sealed("r")]
     store.close()
-    assert len(changes) == 3
+    assert len(changes) == 4
     schema = validator("change")
     for change in changes:
         record = record_of(change, "icefloe.changes")
         for told in (record, truncated(record)):
             schema.validate(orjson.loads(told.value or b""))
-    last = orjson.loads(record_of(changes[-1], "icefloe.changes").value or b"")
-    assert (last["status"], last["tasks"]) == ("CANCELLED", {"a": "CANCELLED"})
+    saved, started, cancelled, deleted = (
+        orjson.loads(record_of(change, "icefloe.changes").value or b"") for change in changes
+    )
+    assert {one["tenant"] for one in (saved, started, cancelled, deleted)} == {"default"}
+    assert (cancelled["status"], cancelled["tasks"]) == ("CANCELLED", {"a": "CANCELLED"})
+    assert cancelled["detail"] == {"reason": "enough"}
+    assert [started["seal"], cancelled["seal"]] == seals
+    assert (deleted["id"], deleted["transitions"]) == ("greet", [{"type": "WorkflowDeleted", "by": "olga"}])
+    assert "document" not in deleted

@@ -207,14 +207,14 @@ def _without_inbox(draft: Draft, result: Any) -> Any:
 
 @fault("STUCK", CHILDREN)
 def a_child_that_ends_early_is_not_heard(patch: pytest.MonkeyPatch) -> None:
-    untimely = signals._untimely
+    untimely = signals.untimely
 
-    def deaf(draft: Draft, name: str, task: Any, signal: Any) -> Rejected | None:
+    def deaf(draft: Draft, name: str, task: Any, *signal: Any) -> Rejected | None:
         if task.wants is None and task.status is TaskStatus.RUNNING:
             return Rejected("NOT_WAITING", "it waits for nothing yet")
-        return untimely(draft, name, task, signal)
+        return untimely(draft, name, task, *signal)
 
-    patch.setattr(signals, "_untimely", deaf)
+    patch.setattr(signals, "untimely", deaf)
 
 
 # Waking.
