@@ -43,8 +43,8 @@ class Change(BaseModel):
     by: str | None = Field(description="Who did it, if that was somebody")
     writer: str | None = Field(description="The engine that wrote it, if it was one")
     transitions: list[dict[str, Any]] = Field(
-        description="What happened: objects with a `type`, such as TaskSucceeded, and its payload; of a deleted workflow "
-        "WorkflowDeleted. Empty if a workflow was saved, or if the store has to be asked: history was lost, or the "
+        description="What happened: objects with a `type`, such as TaskSucceeded, and its payload; WorkflowDeleted if "
+        "that happened. Empty if a workflow was saved, or if the store has to be asked: history was lost, or the "
         "message would have been too large"
     )
     status: RunStatus | None = Field(default=None, description="The run's status, if this changed it")
