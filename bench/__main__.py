@@ -6,6 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from contextlib import nullcontext
 
+from bench.api import api
 from bench.client import Client
 from bench.figures import Figures
 from bench.floor import floor
@@ -20,7 +21,7 @@ from store.protocol import StoreError
 def main(arguments: list[str] | None = None) -> int:
     """Run the workloads that were asked for; the exit status."""
     parser = ArgumentParser(prog="python -m bench", description="Measure Icefloe: an engine in a process of its own.")
-    parser.add_argument("workload", nargs="?", default="all", choices=["all", "floor", *WORKLOADS])
+    parser.add_argument("workload", nargs="?", default="all", choices=["all", "floor", "api", *WORKLOADS])
     parser.add_argument("--store", help="sqlite (a new file, the default) or a URL: mongodb://…")
     parser.add_argument("--events", help="where changes come from: store (the default) or kafka://…")
     parser.add_argument("--servers", action="store_true", help="start a MongoDB and a Kafka broker, and use them")
@@ -50,18 +51,21 @@ def _names(workload: str, servers: Servers) -> list[str]:
     """What to measure; of `all`, triggers only where there is Kafka."""
     if workload != "all":
         return [workload]
-    return ["floor", *(name for name in WORKLOADS if name != "trigger" or servers.broker)]
+    return ["floor", *(name for name in WORKLOADS if name != "trigger" or servers.broker), "api"]
 
 
 def _measured(name: str, servers: Servers, asked: Namespace) -> Figures:
     """The figures of one workload, measured in a place of its own."""
+    load = Load(asked.runs, asked.width, asked.seconds)
     if name == "floor":
         figures = floor(asked.runs, servers.mongo)
+    elif name == "api":
+        figures = api(servers, load) | {"store": servers.kinds[0]}
     else:
         with place(servers) as found:
             client = Client(found)
             client.warm_up()
-            figures = WORKLOADS[name](client, Load(asked.runs, asked.width, asked.seconds))
+            figures = WORKLOADS[name](client, load)
         figures |= dict(zip(("store", "events"), servers.kinds, strict=True))
     return {key: round(value, 3) if isinstance(value, float) else value for key, value in figures.items()}
 

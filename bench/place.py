@@ -58,7 +58,7 @@ def place(servers: Servers) -> Iterator[Place]:
             url = stack.enter_context(mongo.database(servers.mongo, prefix))
         else:
             url = f"sqlite:///{directory / 'bench.db'}" if servers.store == "sqlite" else servers.store
-        environment = _environment(directory, url, servers.events, prefix)
+        environment = environment_of(directory, url, servers.events, prefix)
         store = stack.enter_context(closing(open_store(url)))
         topics = relay = None
         if servers.broker is not None:
@@ -69,8 +69,8 @@ def place(servers: Servers) -> Iterator[Place]:
         yield Place(store, stack.enter_context(started("engine", environment, directory)), relay, topics)
 
 
-def _environment(directory: Path, store: str, events: str, prefix: str) -> dict[str, str]:
-    """What the processes are told.
+def environment_of(directory: Path, store: str, events: str, prefix: str) -> dict[str, str]:
+    """What the processes on a store are told, with what they need in a directory.
 
     The blocks that only benchmarks need come in by the door of every other package: an entry point.
     """

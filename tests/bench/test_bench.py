@@ -46,6 +46,23 @@ def test_a_workload_prints_its_figures_as_one_json_object_and_leaves_nothing_beh
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.acceptance
+def test_the_api_is_asked_by_a_client_of_its_own_and_what_it_acknowledged_is_looked_for(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("bench.api.STARTS", 40)
+    assert main(["api", "--json", "--runs", "120"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    figures = json.loads(line)
+    assert (figures["workload"], figures["store"], figures["n"], figures["runs"]) == ("api", "sqlite", 40, 120)
+    kinds = {f"{what}_p{share}_ms" for what in ("start", "read", "list") for share in (50, 99)}
+    assert (
+        set(figures) == {"workload", "store", "n", "runs", "connections", "starts_s", "api_cpu_s", "api_rss_mb"} | kinds
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_floor_is_a_line_that_people_can_read(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["floor", *TINY]) == 0
     (line,) = capsys.readouterr().out.splitlines()
