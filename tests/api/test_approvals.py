@@ -129,12 +129,12 @@ def test_a_member_of_a_group_who_has_decided_is_not_shown_it_again_and_sees_what
 
 
 @pytest.mark.parametrize(
-    ("query", "place"), [("limit=0", "query.limit"), ("cursor=x", "query.cursor"), ("who=me", "query.who")]
+    ("query", "where"), [("limit=0", "query.limit"), ("cursor=x", "query.cursor"), ("who=me", "query.who")]
 )
-def test_an_inbox_that_can_not_be_shown_says_why(ada: Person, query: str, place: str) -> None:
+def test_an_inbox_that_can_not_be_shown_says_why(ada: Person, query: str, where: str) -> None:
     answer = ada.ask("GET", f"/v1/approvals?{query}")
     assert answer.status_code == 422
-    assert [fault["path"] for fault in answer.json()["faults"]] == [place]
+    assert [fault["path"] for fault in answer.json()["faults"]] == [where]
 
 
 def test_a_task_that_waits_for_another_signal_of_somebody_is_shown_too(desk: Desk, ada: Person) -> None:
@@ -209,7 +209,7 @@ def test_a_decision_must_fit_what_the_task_asks_for(desk: Desk, ada: Person) -> 
 
 
 @pytest.mark.parametrize(
-    ("body", "place"),
+    ("body", "where"),
     [
         ({"decision": "maybe"}, "decision"),
         ({}, "decision"),
@@ -219,12 +219,12 @@ def test_a_decision_must_fit_what_the_task_asks_for(desk: Desk, ada: Person) -> 
     ],
 )
 def test_a_decision_that_is_none_is_refused_with_its_place(
-    desk: Desk, ada: Person, body: dict[str, Any], place: str
+    desk: Desk, ada: Person, body: dict[str, Any], where: str
 ) -> None:
     ask(desk)
     answer = ada.ask("POST", url("decision"), json=body)
     assert answer.status_code == 422
-    assert [fault["path"] for fault in answer.json()["faults"]] == [place]
+    assert [fault["path"] for fault in answer.json()["faults"]] == [where]
     assert desk.engine.run().tasks["ask"].inbox == ()
 
 
