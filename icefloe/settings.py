@@ -28,14 +28,14 @@ class Settings(ApiSettings, EngineSettings):
 
 
 def table(blocks: Iterable[AnyBlock]) -> str:
-    """Every setting and secret in Markdown: those of the program, then those of its block types."""
-    rows = ["| variable | of | default | what it is |", "| --- | --- | --- | --- |"]
-    rows += _rows(Settings, "Icefloe")
-    for block in blocks:
-        if block.settings is not None:
-            rows += _rows(block.settings, block.type)
-        rows += (f"| `{variable(secret)}` | {block.type} | | a secret |" for secret in block.secrets)
-    return "\n".join(rows)
+    """Every setting and secret in Markdown: those of the program, then those of its block types; each once."""
+    owners: dict[str, list[str]] = {}
+    told: dict[str, str] = {}
+    for owner, name, words in _settings(blocks):
+        owners.setdefault(name, []).append(owner)
+        told.setdefault(name, words)
+    rows = (f"| `{variable(name)}` | {', '.join(owners[name])} | {words} |" for name, words in told.items())
+    return "\n".join(("| variable | of | default | what it is |", "| --- | --- | --- | --- |", *rows))
 
 
 def strangers(blocks: Iterable[AnyBlock], environment: Mapping[str, str] = os.environ) -> dict[str, str | None]:
@@ -52,9 +52,15 @@ def strangers(blocks: Iterable[AnyBlock], environment: Mapping[str, str] = os.en
     return found
 
 
-def _rows(model: type[BaseModel], owner: str) -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        yield f"| `{variable(name)}` | {owner} | {_written(field.default)} | {field.description or ''} |"
+def _settings(blocks: Iterable[AnyBlock]) -> Iterator[tuple[str, str, str]]:
+    """Whose it is, what it is called, and what is told of it."""
+    models: list[tuple[str, type[BaseModel] | None, tuple[str, ...]]] = [("Icefloe", Settings, ())]
+    models += ((block.type, block.settings, block.secrets) for block in blocks)
+    for owner, model, secrets in models:
+        for name, field in model.model_fields.items() if model is not None else ():
+            yield owner, name, f"{_written(field.default)} | {field.description or ''}"
+        for secret in secrets:
+            yield owner, secret, " | a secret"
 
 
 def _written(default: object) -> str:

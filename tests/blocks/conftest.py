@@ -36,6 +36,7 @@ def call() -> Call:
         waited: Mapping[str, Any] | None = None,
         settings: object = None,
         key: str = "run-1/task-1/1",
+        **known: Any,
     ) -> Outcome:
         context = BlockContext(
             idempotency_key=key,
@@ -43,6 +44,7 @@ def call() -> Call:
             task="task-1",
             workflow="test",
             settings=settings or (block.settings() if block.settings else None),
+            **known,
         )
         try:
             made = block.bind(phase, arguments, context, signal, waited)
