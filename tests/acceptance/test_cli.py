@@ -85,7 +85,7 @@ def shell(scene: Scene) -> Shell:
 def test_a_person_saves_runs_approves_and_looks(scene: Scene, shell: Shell) -> None:
     shell.save()
     with scene.engine(*ENGINE) as engine:
-        assert f"engine {engine.owner} is ready on {scene.url}" in engine.words()
+        until(lambda: f"engine {engine.owner} is ready on {scene.url}" in engine.words(), "it says that it is ready")
         started = shell("run", "change-owner", *INPUTS)
         assert (started.returncode, started.stderr) == (0, "")
         until(lambda: shell.stands("SUCCESS", "WAITING", "PENDING"), "the run waits for olga")
