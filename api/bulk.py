@@ -24,7 +24,7 @@ from engine.outcomes import Rejected
 from engine.run import WorkflowRun
 from store.protocol import Conflict, Proposal, Record, Store, StoreError, StoreUnavailable
 
-PAGE: Final = 200  # runs, in one write
+PAGE: Final = 100  # runs, in one write: for as long as that takes, others can't write
 LEASE_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 5.0
 COUNTED: Final = 10_000  # runs; if there are more, their number is not known

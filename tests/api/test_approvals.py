@@ -1,15 +1,21 @@
 """What people decide through the API: the inbox, decisions, delegation, and that there is one decision (G10)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 import pytest
+from fastapi.testclient import TestClient
 
+from api.app import create_app
+from api.settings import ApiSettings
 from blocks.approval import Decision
+from blocks.catalogue import Catalogue
 from engine.run import WorkflowRun
 from engine.transitions import Error, TaskFailed, TaskSucceeded, TaskTimedOut, Wants
-from tests.api.conftest import Desk, Person
+from tests.api.conftest import Believing, Desk, Person
+from tests.store.conftest import Place
 
 ASKED: Final = 1_000_000.0
 SCHEMA: Final = Decision.model_json_schema()
@@ -358,6 +364,28 @@ def test_g10_of_sixty_four_who_decide_both_ways_at_once_one_does(desk: Desk) -> 
     [entry] = [entry for entry in desk.store.journal("r") if entry.type == "SignalReceived"]
     assert entry.by == f"p{winners[0]}"
     assert (entry.detail or {})["decision"] == ("approve" if winners[0] % 2 else "reject")
+
+
+@pytest.fixture
+def other_process(place: Place, catalogue: Catalogue, api_settings: ApiSettings) -> Iterator[TestClient]:
+    """The API once more, on the same store."""
+    app = create_app(api_settings, place.open(), catalogue, authenticator=Believing())
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        yield client
+
+
+def test_g10_of_many_who_decide_by_two_processes_one_does(desk: Desk, other_process: TestClient) -> None:
+    people = tuple(f"p{number}" for number in range(32))
+    for round_ in range(3):
+        run_id = f"r{round_}"
+        ask(desk, run_id, wants={"senders": people})
+        said = [{"subject": person, "roles": ["approver"], "groups": [], "tenant": "default"} for person in people]
+        clients = (desk.client, other_process)
+        asked = [Person(clients[number % 2], who) for number, who in enumerate(said)]
+        with ThreadPoolExecutor(32) as threads:
+            answers = list(threads.map(partial(decide, id_=run_id), asked))
+        assert sorted(answer.status_code for answer in answers) == [200, *[409] * 31]
+        assert len([entry for entry in desk.store.journal(run_id) if entry.type == "SignalReceived"]) == 1
 
 
 def test_g10_of_one_person_who_decides_both_ways_at_once_one_counts(desk: Desk, ada: Person) -> None:
