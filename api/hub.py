@@ -65,6 +65,11 @@ class Hub:
         """Whose positions these are: followers of another store, or of an older copy, have to begin again."""
         return self._store.incarnation
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether the feed is being read, for somebody or because somebody was there a moment ago."""
+        return self._position is not None
+
     async def start(self) -> None:
         """Be ready for followers."""
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="api-follow")
