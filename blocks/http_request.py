@@ -73,9 +73,11 @@ class HttpRequestArguments(BaseModel):
 
     url: str = Field(max_length=URL_CHARS, description="http or https", examples=["https://api.example.org/assets"])
     method: Annotated[Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"], BeforeValidator(_upper)] = (
-        "GET"
+        Field(default="GET", description="What the server is asked to do")
     )
-    headers: Annotated[dict[str, str], AfterValidator(_sendable)] = Field(default_factory=dict)
+    headers: Annotated[dict[str, str], AfterValidator(_sendable)] = Field(
+        default_factory=dict, description="Sent besides those that the request has anyway"
+    )
     query: dict[str, Scalar | list[Scalar]] = Field(default_factory=dict, description="Added to the URL, but for nulls")
     json_body: Any = Field(default=None, alias="json", description="The body, as JSON")
     text: str | None = Field(default=None, description="The body, as text")

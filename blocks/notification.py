@@ -27,8 +27,8 @@ class Payload(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    title: Line
-    description: str = ""
+    title: Line = Field(description="What it is about, in one line: the subject of the mail")
+    description: str = Field(default="", description="What there is to say: the text of the mail")
     channel: str | None = Field(
         default=None, description="email or outbox; absent: email, if a mail server is configured"
     )
