@@ -80,7 +80,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "resume_run": _CONTROLLERS,
     "retry_run": _CONTROLLERS,
     "skip_task": _ADMINS,
-    "signal_task": _rule(ADMIN, asked=(APPROVER, REQUESTER)),
+    "signal_task": _rule(ADMIN, own=(BUILDER, REQUESTER), asked=(APPROVER,)),  # the task says whom it asks
     # many runs at once
     "start_operation": _ADMINS,
     "list_operations": _ADMINS,

@@ -11,10 +11,11 @@ from fastapi import APIRouter, FastAPI
 
 from api import middleware, problems
 from api.auth import Authenticator, authenticator_of
+from api.bulk import Bulk
 from api.guard import GuardedRoute
 from api.hub import Hub
 from api.rates import Rates
-from api.routes import approvals, links, live, process, runs, workflows
+from api.routes import approvals, blocks, histories, links, live, operations, process, runs, tasks, webhooks, workflows
 from api.services import Services
 from api.settings import ApiSettings
 from api.writing import Writer
@@ -23,8 +24,18 @@ from store.protocol import Store
 
 VERSIONED: Final = "/v1"
 
-_ROUTERS: Final[tuple[APIRouter, ...]] = (workflows.router, runs.router, approvals.router, live.router)
-_UNVERSIONED: Final[tuple[APIRouter, ...]] = (process.router, links.router)
+_ROUTERS: Final[tuple[APIRouter, ...]] = (
+    workflows.router,
+    blocks.router,
+    runs.router,
+    histories.router,
+    tasks.router,
+    approvals.router,
+    operations.router,
+    live.router,
+    webhooks.router,
+)
+_UNVERSIONED: Final[tuple[APIRouter, ...]] = (process.router, links.router, webhooks.receiver)
 
 
 def create_app(
@@ -36,13 +47,21 @@ def create_app(
         ApiSettingsError: the settings contradict one another.
     """
     services = Services(
-        settings, store, catalogue, authenticator or authenticator_of(settings, store), Writer(store), Hub(store)
+        settings,
+        store,
+        catalogue,
+        authenticator or authenticator_of(settings, store),
+        Writer(store),
+        Hub(store),
+        Bulk(store),
     )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await services.hub.start()
+        await services.bulk.start()
         yield
+        await services.bulk.close()
         await services.hub.close()
         await services.writer.close()
 

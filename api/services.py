@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.auth import Authenticator
+from api.bulk import Bulk
 from api.hub import Hub
 from api.principal import Principal
 from api.settings import ApiSettings
@@ -24,6 +25,7 @@ class Services:
     authenticator: Authenticator
     writer: Writer
     hub: Hub
+    bulk: Bulk
 
 
 def services_of(request: Request) -> Services:
@@ -32,11 +34,15 @@ def services_of(request: Request) -> Services:
     return services
 
 
-def principal_of(request: Request) -> Principal:
+async def _services(request: Request) -> Services:  # `async`: FastAPI calls what isn't in a thread, and that takes time
+    return services_of(request)
+
+
+async def _principal(request: Request) -> Principal:
     """Who is asking; only of guarded requests (`api.guard`)."""
     principal: Principal = request.state.principal
     return principal
 
 
-ServicesOf = Annotated[Services, Depends(services_of)]
-Asking = Annotated[Principal, Depends(principal_of)]
+ServicesOf = Annotated[Services, Depends(_services)]
+Asking = Annotated[Principal, Depends(_principal)]
