@@ -126,7 +126,7 @@ def form(run: WorkflowRun, link: Link, *, sentence: str = "", comment: str = "")
     subject = subject_of(run, link.task)
     heading, button = _ASKING[link.decision]
     asked = {
-        "title": subject.title,
+        "title": subject.title or link.task,
         "details": _details(subject.details),
         "requested_by": run.requested_by,
         "person": link.person,

@@ -31,14 +31,14 @@ class Question(NamedTuple):
     def document(self) -> dict[str, Any]:
         """The JSON form."""
         run, state, wants = self.run, self.state, self.state.wants
-        subject = subject_of(run, self.task)
+        subject, spec = subject_of(run, self.task), run.plan.tasks[self.task].spec
         return {
             "run": run.id,
             "workflow": {"name": run.workflow, "version": run.plan.workflow.version},
             "task": self.task,
-            "type": run.plan.tasks[self.task].spec.type,
+            "type": spec.type,
             "generation": state.generation,
-            "title": subject.title,
+            "title": subject.title or spec.description or self.task,
             "details": subject.details,
             "requested_by": run.requested_by,
             "since": state.started_at,
@@ -51,7 +51,7 @@ class Question(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """What is to be decided: a line, and whatever the workflow wants people to know."""
+    """What is to be decided, as the task's arguments say it: a line, and whatever people should know."""
 
     title: str
     details: Any
@@ -93,12 +93,12 @@ def _was_asked(run: WorkflowRun, name: str, state: TaskState, principal: Princip
 
 def _named(run: WorkflowRun, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Whom a task that has ended had asked: what it wanted is no part of it any more."""
-    argument, outputs = _NAMING.get(run.plan.tasks[name].spec.type), run.tasks[name].outputs
+    argument = _NAMING.get(run.plan.tasks[name].spec.type)
     if argument is None:
         return (), ()
-    arguments = _arguments(run, name)
-    asked = outputs.get("asked") if isinstance(outputs, Mapping) else None
-    return (*_texts(arguments.get(argument)), *_texts(asked)), _texts(arguments.get("groups"))
+    arguments, outputs = _arguments(run, name), run.tasks[name].outputs
+    said = outputs if isinstance(outputs, Mapping) else {}  # also those to whom it was escalated
+    return (*_texts(arguments.get(argument)), *_texts(said.get("asked"))), _texts(arguments.get("groups"))
 
 
 def _texts(value: object) -> tuple[str, ...]:
@@ -107,11 +107,10 @@ def _texts(value: object) -> tuple[str, ...]:
 
 
 def subject_of(run: WorkflowRun, name: str) -> Subject:
-    """What a task asks: its `title` and `details`, or else what the workflow says that the task is."""
+    """What a task asks."""
     arguments = _arguments(run, name)
     title = arguments.get("title")
-    described = run.plan.tasks[name].spec.description
-    return Subject(title if isinstance(title, str) and title else described or name, arguments.get("details"))
+    return Subject(title if isinstance(title, str) else "", arguments.get("details"))
 
 
 def _arguments(run: WorkflowRun, name: str) -> Mapping[str, Any]:
@@ -120,9 +119,9 @@ def _arguments(run: WorkflowRun, name: str) -> Mapping[str, Any]:
 
 
 def expires_at(state: TaskState) -> float | None:
-    """Until when it takes decisions, in Unix seconds; the block says so if it wakes up earlier for something else."""
-    said = state.outputs.get("expires_at") if isinstance(state.outputs, Mapping) else None
-    return float(said) if isinstance(said, int | float) else state.until
+    """Until when it takes decisions, in Unix seconds: the block says so if it wakes up for other things as well."""
+    outputs = state.outputs
+    return _moment(outputs["expires_at"]) if isinstance(outputs, Mapping) and "expires_at" in outputs else state.until
 
 
 def decisions(state: TaskState) -> list[dict[str, Any]]:

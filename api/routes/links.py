@@ -157,6 +157,9 @@ async def _followed(request: Request, services: Services, token: str) -> tuple[L
         status, heading = _BAD[bad.code]
         sentence = str(bad)
         raise LinkRefused(Standing(status, heading, f"{sentence[:1].upper()}{sentence[1:]}.")) from bad
+    except ValueError as error:  # a key is too short
+        _log.error("link_key_unusable", reason=str(error))
+        raise LinkRefused(_NO_LINKS) from error
     except StoreUnavailable as error:
         raise LinkRefused(_AWAY, retry_after=60) from error
     if run is None:

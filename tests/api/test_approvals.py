@@ -84,6 +84,12 @@ def test_the_inbox_shows_what_waits_for_somebody_and_all_it_takes_to_decide(desk
     }
 
 
+def test_a_reminder_is_not_the_end_of_the_time_to_decide(desk: Desk, ada: Person) -> None:
+    ask(desk, "r1", after=60.0, outputs={"expires_at": "1970-01-12T14:46:40Z"})
+    ask(desk, "r2", after=60.0, outputs={"expires_at": None})
+    assert {one["run"]: one["until"] for one in ada.get("/v1/approvals")["items"]} == {"r1": 1_003_600.0, "r2": None}
+
+
 def test_nobody_is_shown_what_waits_for_others(desk: Desk) -> None:
     ask(desk)
     for somebody in (desk.ask("eve", "approver"), desk.ask("ada", "approver", tenant="other")):
@@ -337,8 +343,12 @@ def test_who_is_not_asked_can_not_hand_over(desk: Desk) -> None:
 def test_who_was_asked_may_still_read_the_run_when_another_has_decided(desk: Desk, bob: Person, ada: Person) -> None:
     ask(desk)
     decide(ada)
-    desk.engine.do(TaskSucceeded("ask", desk.engine.claim("ask"), {"status": "approved"}))
+    desk.engine.do(
+        TaskSucceeded("ask", desk.engine.claim("ask"), {"status": "approved", "asked": ["ada", "bob", "eli"]})
+    )
+    assert desk.ask("eli", "approver").get("/v1/runs/r")["id"] == "r", "he was asked later"
     assert bob.get("/v1/runs/r")["status"] == "SUCCESS"
+    assert desk.ask("hal", "approver").ask("GET", "/v1/runs/r").status_code == 404
     assert desk.ask("eve", "approver").ask("GET", "/v1/runs/r").status_code == 404
 
 

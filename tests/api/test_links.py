@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
+from pydantic import SecretStr
 
 from api.app import create_app
 from api.link_pages import COMMENT_CHARS
@@ -335,6 +336,12 @@ def test_an_address_that_opens_very_many_links_has_to_wait(limited: TestClient) 
     refused = next(answer for answer in answers if answer.status_code != 404)
     is_page(refused, 429, "Too many")
     assert int(refused.headers["Retry-After"]) >= 1
+
+
+def test_a_key_that_is_no_good_is_told_to_nobody(place: Place, catalogue: Catalogue, api_settings: ApiSettings) -> None:
+    settings = api_settings.model_copy(update={"link_key": SecretStr("tooshort")})
+    with TestClient(create_app(settings, place.open(), catalogue, authenticator=Believing())) as client:
+        is_page(client.get(f"/links/{token()}"), 404, "No links are made here")
 
 
 def test_without_a_key_there_are_no_links(place: Place, catalogue: Catalogue, api_settings: ApiSettings) -> None:
