@@ -10,7 +10,7 @@ ignores what he is told again: so it doesn't matter where the two readers meet.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any, Final, TypeVar
@@ -18,9 +18,9 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from api.follower import Choice, Follower
-from api.news import News, news_of
+from api.news import read_news
 from api.places import Places
-from store.protocol import HistoryLost, Position, Store, StoreError, StoreGone
+from store.protocol import HistoryLost, Position, Store, StoreError, StoreGone, StoreUnavailable
 
 T = TypeVar("T")
 
@@ -38,16 +38,16 @@ _log = structlog.get_logger(__name__)
 class Hub:
     """The feed of one store, for as many followers as there are. To be used on one event loop.
 
-    `open_store` opens a store object for the reader of what followers have missed, so that it doesn't disturb the one
-    that is up to date; without it they share one, which a store on MongoDB serves more slowly. `places` are those of
-    the streams.
+    `open_store` opens a store object for as long as somebody is told what he has missed, so that this doesn't disturb
+    the reader that is up to date; without it they share one, which a store on MongoDB serves more slowly. `places` are
+    those of the streams.
     """
 
     def __init__(self, store: Store, open_store: Callable[[], Store] | None = None) -> None:
         self._store = store
         self._open_store = open_store
-        self._opened: Store | None = None
         self._position: Position | None = None  # None: nothing is being read
+        self._told: Position = ""  # that of the last change that was told live
         self._followers: set[Follower] = set()
         self._of_runs: dict[str, set[Follower]] = {}
         self._waiting: list[Follower] = []  # for what they have missed
@@ -56,8 +56,9 @@ class Hub:
         self._lock = asyncio.Lock()
         self._live: asyncio.Task[None] | None = None
         self._history: asyncio.Task[None] | None = None
-        self._threads: ThreadPoolExecutor | None = None
-        self._closed = False
+        self._live_thread: ThreadPoolExecutor | None = None
+        self._history_thread: ThreadPoolExecutor | None = None
+        self._closed = True
         self.places = Places()
 
     @property
@@ -72,7 +73,9 @@ class Hub:
 
     async def start(self) -> None:
         """Be ready for followers."""
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="api-follow")
+        self._live_thread = ThreadPoolExecutor(1, "api-live")
+        self._history_thread = ThreadPoolExecutor(1, "api-history")
+        self._closed = False
 
     async def close(self) -> None:
         """Stop reading, and let go of all followers."""
@@ -81,10 +84,10 @@ class Hub:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._opened is not None:
-            self._opened.close()
-        if self._threads is not None:
-            await asyncio.to_thread(self._threads.shutdown)
+        for thread in (self._live_thread, self._history_thread):
+            if thread is not None:
+                await asyncio.to_thread(thread.shutdown)
+        self._position = None
 
     def let_go(self) -> None:
         """End all followers, and take no more: for a server that is about to end, and waits for its streams."""
@@ -106,7 +109,7 @@ class Hub:
         try:
             now = await self._now()
             if after is not None and after > now:  # another process may be ahead of this one
-                is_known = after <= await self._in_thread(self._store.position)
+                is_known = after <= await self._live_read(self._store.position)
                 now = self._position or now
                 if not is_known:
                     follower.reset(now, "what you had read is not in this store: read everything again")
@@ -116,7 +119,7 @@ class Hub:
         follower.position = now if after is None else after
         if self._closed:
             follower.end("shutdown")
-        elif follower.position < now:
+        elif follower.position < now and not "" < self._told <= follower.position:
             self._waiting.append(follower)
             if self._history is None or self._history.done():
                 self._history = asyncio.create_task(self._catch_up())
@@ -155,12 +158,15 @@ class Hub:
         """How far the feed has been read; from now on it is."""
         async with self._lock:
             if self._position is None:
-                self._position = await self._in_thread(self._store.position)
+                self._position, self._told = await self._live_read(self._store.position), ""
                 self._live = asyncio.create_task(self._read_on())
             return self._position
 
-    async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+    async def _live_read(self, function: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._live_thread, function, *arguments)
+
+    async def _history_read(self, function: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._history_thread, function, *arguments)
 
     async def _read_on(self) -> None:
         """Read what is new for as long as somebody follows."""
@@ -201,20 +207,25 @@ class Hub:
         after = self._position
         assert after is not None  # noqa: S101 - it is set before there is a task that reads
         try:
-            tenants = self._tenants()
-            news, position = await self._in_thread(_read, self._store, after, tenants)
-            while news and not self._tenants() <= tenants:  # somebody has come who must know more of these runs
-                tenants = self._tenants()
-                news, position = await self._in_thread(_read, self._store, after, tenants)
+            tenants = _tenants(self._followers)
+            news, position = await self._live_read(read_news, self._store, after, PAGE, tenants)
+            while (
+                news and not _tenants(self._followers) <= tenants
+            ):  # somebody has come who must know more of these runs
+                tenants = _tenants(self._followers)
+                news, position = await self._live_read(read_news, self._store, after, PAGE, tenants)
             if position < after:
                 raise HistoryLost("the feed went back")  # noqa: TRY301 - as the store itself says it
         except HistoryLost as lost:
-            self._position = await self._in_thread(self._store.position)
+            self._position = await self._live_read(self._store.position)
             _log.warning("history_lost", reason=str(lost))
+            self._told = ""
+            self._followers.update(self._catching_up)
+            self._catching_up.clear()
             for follower in self._everybody():
                 follower.reset(self._position, "changes were lost: read everything again")
             return 0
-        self._position = position
+        self._position, self._told = position, news[-1].position if news else self._told
         for follower in self._followers:
             follower.tell(news, position)
         for one in news if self._of_runs else ():
@@ -225,52 +236,52 @@ class Hub:
             self.leave(follower)
         return len(news)
 
-    def _tenants(self) -> frozenset[str]:
-        """The tenants of whose runs somebody must know more than what changed."""
-        return frozenset(one.tenant for one in self._followers if one.tenant is not None)
-
     async def _catch_up(self) -> None:
         """Tell followers what they have missed, until nobody has."""
-        try:
-            while self._waiting:
-                self._catching_up, self._waiting = self._waiting, []
-                await self._tell_missed(self._catching_up)
-        except Exception:  # noqa: BLE001 - they are told, and may come again
-            _log.exception("feed_crashed")
-            for follower in [*self._catching_up, *self._waiting]:
-                follower.end("error")
-                self.leave(follower)
+        while self._waiting:
+            self._catching_up, self._waiting = self._waiting, []
+            store = self._store
+            try:
+                if self._open_store is not None:
+                    store = await self._history_read(self._open_store)
+                await self._tell_missed(store, self._catching_up)
+            except Exception:  # noqa: BLE001 - they are told, and may come again
+                _log.exception("feed_crashed")
+                for follower in list(self._catching_up):
+                    follower.end("error")
+                    self.leave(follower)
+            finally:
+                if store is not self._store:
+                    await self._history_read(store.close)  # when nothing is being read any more
 
-    async def _tell_missed(self, group: list[Follower]) -> None:
-        """Read from where the first of them was to where the feed is followed live; there they join the others."""
+    async def _tell_missed(self, store: Store, group: list[Follower]) -> None:
+        """Read from where the first of them was to where the feed is followed live; there they join the others.
+
+        They are there when they know what was told live, and a page that isn't full has said that nothing else was
+        there when this began: positions alone don't say so, since a feed without changes may go on as well.
+        """
         while group:
             begin = min(follower.position for follower in group)
             try:
-                news, position = await self._read_missed(begin, group)
+                news, position = await self._history_read(read_news, store, begin, PAGE, _tenants(group))
             except HistoryLost:
                 for follower in [one for one in group if one.position == begin]:
                     self._give_up(group, follower, "what followed is not to be had any more: read everything again")
                 continue
-            except StoreGone:
-                raise
-            except StoreError:
+            except StoreUnavailable:
                 await asyncio.sleep(TROUBLED_SECONDS)
                 continue
             for follower in list(group):
                 follower.tell(news, position)
                 if follower.missed > MISSED:
                     self._give_up(group, follower, "you have missed too much: read everything again")
-            for follower in list(group):
-                await follower.room()
-            for follower in [one for one in group if one.ended is not None or one.position >= (self._position or "")]:
+            await asyncio.gather(*(follower.room() for follower in group))
+            is_there = len(news) < PAGE and position >= self._told
+            for follower in [one for one in group if one.ended is not None or is_there]:
                 group.remove(follower)
                 self._join(follower)
-
-    async def _read_missed(self, position: Position, group: list[Follower]) -> tuple[list[News], Position]:
-        if self._opened is None and self._open_store is not None:
-            self._opened = await self._in_thread(self._open_store)
-        needing = frozenset(one.tenant for one in group if one.tenant)
-        return await self._in_thread(_read, self._opened or self._store, position, needing)
+            if not news:
+                await asyncio.sleep(QUICK_SECONDS)
 
     def _give_up(self, group: list[Follower], follower: Follower, reason: str) -> None:
         follower.reset(self._position or "", reason)
@@ -278,12 +289,6 @@ class Hub:
         self._join(follower)
 
 
-def _read(store: Store, after: Position, tenants: frozenset[str]) -> tuple[list[News], Position]:
-    """A page of news; of the runs of these tenants, how they stand as well.
-
-    Raises:
-        StoreError: the store is away, or `HistoryLost`.
-    """
-    page = store.changes(after, limit=PAGE)
-    ids = [change.id for change in page.changes if change.entity == "run" and change.tenant in tenants]
-    return news_of(page.changes, store.load(ids) if ids else {}), page.position
+def _tenants(followers: Iterable[Follower]) -> frozenset[str]:
+    """The tenants of whose runs somebody must know more than what changed."""
+    return frozenset(one.tenant for one in followers if one.tenant is not None)

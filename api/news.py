@@ -13,7 +13,7 @@ import orjson
 from engine.asked import waiting_for
 from engine.run import JournalEntry, WorkflowRun
 from engine.statuses import FINAL_RUN
-from store.protocol import Change, Position
+from store.protocol import Change, Position, Store
 
 _ABSENT: Final[tuple[object, ...]] = (None, {})
 
@@ -57,8 +57,18 @@ class News(NamedTuple):
     standing: Standing | None = None
 
 
-def news_of(changes: Iterable[Change], runs: Mapping[str, WorkflowRun]) -> list[News]:
-    """A page of the feed as news; `runs` are those that somebody needs to know more of."""
+def read_news(store: Store, after: Position, limit: int, tenants: frozenset[str]) -> tuple[list[News], Position]:
+    """A page of the feed as news, and the position after it; of the runs of these tenants, how they stand as well.
+
+    Raises:
+        StoreError: the store is away, or `HistoryLost`.
+    """
+    page = store.changes(after, limit=limit)
+    ids = [change.id for change in page.changes if change.entity == "run" and change.tenant in tenants]
+    return _all_news(page.changes, store.load(ids) if ids else {}), page.position
+
+
+def _all_news(changes: Iterable[Change], runs: Mapping[str, WorkflowRun]) -> list[News]:
     standings = {id_: Standing(run) for id_, run in runs.items()}
     return [_news(change, standings.get(change.id) if change.entity == "run" else None) for change in changes]
 
