@@ -10,9 +10,11 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
+from engine.asked import counted, is_restricted, people_asked
 from engine.depends import And, Expression, Or, blocking, evaluate, text
 from engine.run import JournalEntry, TaskState, WorkflowRun
 from engine.statuses import RunStatus, TaskStatus
+from engine.transitions import Wants
 
 Kind: TypeAlias = Literal[
     "ended", "paused", "tasks", "people", "signal", "timer", "retry", "lost", "unknown_type", "engine"
@@ -28,7 +30,8 @@ class Explanation:
 
     `kind` says what has to happen: other `tasks` have to end, `people` to decide, a `signal` (from anybody), a moment
     (`timer`, `retry`: the end of a back-off) or an `engine` to come; `lost` is an engine that died during the call,
-    `unknown_type` one that doesn't know the block type. `tasks` and `people` are those it waits for.
+    `unknown_type` one that doesn't know the block type. `tasks`, `people` and `groups` are those it waits for, of which
+    any member may decide; `on_behalf` has pairs: who stands in, for whom; `barred` are asked, but may not decide.
     """
 
     task: str | None
@@ -38,10 +41,16 @@ class Explanation:
     until: float | None = None
     tasks: tuple[str, ...] = ()
     people: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    on_behalf: tuple[tuple[str, str], ...] = ()
+    barred: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
-        """The JSON form, without what is empty."""
-        return {field: value for field, value in asdict(self).items() if value not in (None, ())}
+        """The JSON form, without what is empty; `on_behalf` is an object: who stands in, for whom."""
+        document = {field: value for field, value in asdict(self).items() if value not in (None, ())}
+        if self.on_behalf:
+            document["on_behalf"] = dict(self.on_behalf)
+        return document
 
 
 def explain(
@@ -49,7 +58,8 @@ def explain(
 ) -> list[Explanation]:
     """What a run waits for at the moment `at`.
 
-    `types` are the block types that there are (None: not known), `journal` tells who paused or cancelled the run.
+    `types` are the block types that there are (None: not known), `journal` tells who paused, cancelled or retried the
+    run, and why.
     """
     if run.is_final:
         return [_ended(run, journal)]
@@ -72,14 +82,28 @@ def why_omitted(run: WorkflowRun, name: str) -> str:
     return f"{_shortened(text(false))} is false"
 
 
+def why_skipped(run: WorkflowRun, name: str, journal: Sequence[JournalEntry]) -> str:
+    """Who skipped a task by hand, and why; nothing for a task that wasn't."""
+    if run.tasks[name].status is not TaskStatus.SKIPPED:
+        return ""
+    entry = next((entry for entry in reversed(journal) if name in entry.tasks), None)
+    if entry is None or (entry.type != "TaskBypassed" and name not in _skipped(entry)):
+        return ""
+    return f"skipped by hand{_said(entry)}"
+
+
 def _ended(run: WorkflowRun, journal: Sequence[JournalEntry]) -> Explanation:
+    retried = next((entry for entry in reversed(journal) if entry.type == "RunRetried"), None)
+    without = ""
+    if retried is not None and _skipped(retried):
+        without = f"; it was retried without {_listed(_skipped(retried))}{_said(retried)}"
     if run.status is RunStatus.CANCELLED:
         who = _who(journal, "RunCancelled")
-        return Explanation(None, "ended", f"the run was cancelled{who}", since=run.finished_at)
+        return Explanation(None, "ended", f"the run was cancelled{who}{without}", since=run.finished_at)
     if run.error is not None:
-        return Explanation(None, "ended", f"{run.error.code}: {run.error.message}", since=run.finished_at)
+        return Explanation(None, "ended", f"{run.error.code}: {run.error.message}{without}", since=run.finished_at)
     exits = tuple(name for name in run.plan.workflow.dag.exitpoints if run.tasks[name].status is TaskStatus.SUCCESS)
-    reached = f"exit point{'s' * (len(exits) != 1)} {_listed(exits)} succeeded, and nothing failed unhandled"
+    reached = f"exit point{'s' * (len(exits) != 1)} {_listed(exits)} succeeded, and nothing failed unhandled{without}"
     return Explanation(None, "ended", reached, since=run.finished_at, tasks=exits)
 
 
@@ -90,9 +114,20 @@ def _paused(journal: Sequence[JournalEntry]) -> Explanation:
 
 
 def _who(journal: Sequence[JournalEntry], kind: str) -> str:
-    """` by` the last one who did this."""
-    by = next((entry.by for entry in reversed(journal) if entry.type == kind), None)
-    return f" by {by}" if by is not None else ""
+    """` by` the last one who did this, and why."""
+    last = next((entry for entry in reversed(journal) if entry.type == kind), None)
+    return "" if last is None else _said(last)
+
+
+def _said(entry: JournalEntry) -> str:
+    """` by ada: wrong dataset`, as far as it is known."""
+    reason = (entry.detail or {}).get("reason")
+    return (f" by {entry.by}" if entry.by is not None else "") + (f": {reason}" if reason else "")
+
+
+def _skipped(entry: JournalEntry) -> Sequence[str]:
+    """The tasks that a retry left out."""
+    return (entry.detail or {}).get("skip") or ()
 
 
 def _task(run: WorkflowRun, name: str, task: TaskState, at: float, types: Container[str] | None) -> Explanation:
@@ -108,21 +143,41 @@ def _task(run: WorkflowRun, name: str, task: TaskState, at: float, types: Contai
         if task.until is not None and task.until <= at:
             sentence = "its time has come; waits for an engine to notice"
         return Explanation(name, "timer", sentence, since=asked, until=task.until)
-    if task.wants.senders is None:
+    if not is_restricted(task.wants):
         return Explanation(name, "signal", "waits for a signal, from anybody", since=asked, until=task.until)
-    decided = {one.sender for one in task.accepted}
-    people = tuple(one for one in task.wants.senders if one not in decided)
-    sentence = _wanted(task, people)
-    return Explanation(name, "people", sentence, since=asked, until=task.until, people=people)
+    return _asking(run, name, task, task.wants)
 
 
-def _wanted(task: TaskState, people: tuple[str, ...]) -> str:
+def _asking(run: WorkflowRun, name: str, task: TaskState, wants: Wants) -> Explanation:
+    """A task that waits for people, members of groups, and those who stand in for others."""
+    people = people_asked(task)
+    barred = tuple(person for person in wants.senders or () if person in wants.barred)
+    own = barred == (run.requested_by,)
+    ruled_out = f"; {_listed(barred)} may not{', having asked for it' if own else ''}" if barred else ""
+    return Explanation(
+        name,
+        "people",
+        _wanted(task, wants, people) + ruled_out,
+        since=task.started_at,
+        until=task.until,
+        people=people,
+        groups=wants.groups or (),
+        on_behalf=tuple(pair for pair in task.delegated if pair[0] in people),
+        barred=barred,
+    )
+
+
+def _wanted(task: TaskState, wants: Wants, people: Sequence[str]) -> str:
     """What is wanted of the people who haven't sent a signal yet."""
-    closes = task.wants.closes if task.wants is not None else None
-    one_of = _listed(people, "or")
+    whom = dict(task.delegated)
+    named = [f"{person} (for {whom[person]})" if person in whom else person for person in people]
+    one_of = _listed([*named, *(f"a member of group {group}" for group in wants.groups or ())], "or")
+    if not one_of:
+        return "waits, though nobody may decide now"
+    closes = wants.closes
     if closes is None or "approve" not in closes:
         return f"waits for a signal from {one_of}"
-    approvals = sum(one.decision == "approve" for one in task.accepted)
+    approvals = sum(one.decision == "approve" for one in counted(task))
     missing = max(closes["approve"] - approvals, 0)
     if closes["approve"] == 1:
         return f"waits for {one_of} to decide"
@@ -145,7 +200,8 @@ def _ready(run: WorkflowRun, name: str, task: TaskState, types: Container[str] |
             name, "lost", f"the engine died {times} during the call; waits to be called again", since=since
         )
     what = {"main": "is ready", "signal": "has a signal to process", "wake": "its time has come"}[run.ready[name]]
-    return Explanation(name, "engine", f"{what}; waits for an engine to call it", since=since)
+    sentence = f"{what}; waits for an engine with a free place for {kind}"
+    return Explanation(name, "engine", sentence, since=since)
 
 
 def _backing_off(run: WorkflowRun, name: str, task: TaskState, at: float) -> Explanation:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from engine.explain import Explanation, explain, why_omitted
+from engine.explain import Explanation, explain, why_omitted, why_skipped
 from engine.statuses import FINAL_TASK, TaskStatus
-from engine.transitions import RunCancelled, RunPaused, RunRetried, TaskLost, Wants
-from tests.engine.driver import START, Play
+from engine.transitions import RunCancelled, RunPaused, RunRetried, TaskBypassed, TaskDelegated, TaskLost, Wants
+from tests.engine.driver import START, Play, task
 
 DECISION = {"type": "object", "properties": {"decision": {"enum": ["approve", "reject"]}}}
 
@@ -63,7 +63,7 @@ def test_a_ready_task_waits_for_an_engine_since_what_it_waited_for_ended() -> No
     play = Play("a", "b: a")
     play.succeed("a")
     found = of(play, "b")
-    assert (found.kind, found.sentence) == ("engine", "is ready; waits for an engine to call it")
+    assert (found.kind, found.sentence) == ("engine", "is ready; waits for an engine with a free place for NOOP")
     assert found.since == play.now
 
 
@@ -132,11 +132,44 @@ def test_what_a_waiting_task_wants_is_said(wants: Wants | None, sentence: str) -
     assert of(play, "a").sentence == sentence
 
 
+def test_groups_are_waited_for_by_their_members() -> None:
+    play = Play("a")
+    play.suspend("a", wants=Wants({}, ("ada",), {"approve": 1}, ("stewards", "owners")))
+    found = of(play, "a")
+    assert found.sentence == "waits for ada, a member of group stewards or a member of group owners to decide"
+    assert (found.kind, found.people, found.groups) == ("people", ("ada",), ("stewards", "owners"))
+    play = Play("a")
+    play.suspend("a", wants=Wants({}, None, {"approve": 3}, ("stewards",)))
+    assert of(play, "a").sentence == "waits for 3 more of 3 approvals, by a member of group stewards"
+
+
+def test_who_stands_in_is_named_with_whom_it_is_for() -> None:
+    play = Play("a")
+    play.suspend("a", wants=asking("ada", "grace"))
+    play.do(TaskDelegated("a", 1, "ada", "bob"), by="ada")
+    found = of(play, "a")
+    assert found.sentence == "waits for bob (for ada) or grace to decide"
+    assert (found.people, found.document()["on_behalf"]) == (("bob", "grace"), {"bob": "ada"})
+
+
+def test_who_is_asked_and_may_not_decide_is_told() -> None:
+    play = Play("a")
+    play.suspend("a", after=60, wants=Wants({}, ("ada", "grace"), {"approve": 1}, None, ("ada", "bob")))
+    assert (of(play, "a").sentence, of(play, "a").barred) == ("waits for grace to decide; ada may not", ("ada",))
+    play.run = play.run._replace(requested_by="ada")
+    assert of(play, "a").sentence == "waits for grace to decide; ada may not, having asked for it"
+    assert play.wake()
+    play.run = play.run._replace(requested_by=None)
+    play.suspend("a", after=60, wants=Wants({}, ("ada",), {"approve": 1}, None, ("ada",)))
+    play.run = play.run._replace(requested_by="ada")
+    assert of(play, "a").sentence == "waits, though nobody may decide now; ada may not, having asked for it"
+
+
 def test_a_decision_that_came_is_to_be_processed() -> None:
     play = Play("a")
     play.suspend("a", wants=asking("olga"))
     play.send("a", sender="olga", data={"decision": "approve"})
-    assert of(play, "a").sentence == "has a signal to process; waits for an engine to call it"
+    assert of(play, "a").sentence == "has a signal to process; waits for an engine with a free place for NOOP"
 
 
 def test_a_moment_that_has_come_needs_an_engine_to_notice() -> None:
@@ -151,7 +184,7 @@ def test_a_paused_run_says_by_whom_and_since_when() -> None:
     play.do(RunPaused("lunch"), by="olga")
     found = of(play, None)
     assert (found.kind, found.since) == ("paused", play.now)
-    assert found.sentence == "the run was paused by olga; nothing new begins until it is resumed"
+    assert found.sentence == "the run was paused by olga: lunch; nothing new begins until it is resumed"
     assert of(play, "a").sentence == "is ready, but the run is paused"
     assert of(play, "b").kind == "tasks"
 
@@ -176,6 +209,37 @@ def test_a_cancelled_run_names_who_did_it() -> None:
     play.do(RunCancelled(), by="olga")
     assert of(play, None).sentence == "the run was cancelled by olga"
     assert explain(play.run, play.now)[0].sentence == "the run was cancelled"
+
+
+def test_reasons_are_told_with_who_gave_them() -> None:
+    play = Play("a")
+    play.do(RunPaused("maintenance"), by="olga")
+    assert of(play, None).sentence == (
+        "the run was paused by olga: maintenance; nothing new begins until it is resumed"
+    )
+    play.do(RunCancelled("wrong dataset"), by="ada")
+    assert of(play, None).sentence == "the run was cancelled by ada: wrong dataset"
+
+
+def test_a_task_skipped_by_hand_says_by_whom_and_why() -> None:
+    play = Play("a", task("b", when={"left": 1, "operator": "==", "right": 2}), "c")
+    play.suspend("a", wants=asking("olga"))
+    play.do(TaskBypassed("a", 1, "decided by phone"), by="ada")
+    assert why_skipped(play.run, "a", play.journal) == "skipped by hand by ada: decided by phone"
+    assert why_skipped(play.run, "a", []) == why_skipped(play.run, "b", play.journal) == ""
+    assert why_skipped(play.run, "c", play.journal) == ""
+
+
+def test_a_run_that_was_retried_without_some_tasks_says_so_when_it_has_ended() -> None:
+    play = Play("a", "b", exits=["b"])
+    play.fail("a")
+    play.fail("b")
+    play.do(RunRetried(1, "not needed", ("a",)), by="ada")
+    assert why_skipped(play.run, "a", play.journal) == "skipped by hand by ada: not needed"
+    play.succeed("b")
+    assert of(play, None).sentence == (
+        "exit point b succeeded, and nothing failed unhandled; it was retried without a by ada: not needed"
+    )
 
 
 def test_a_retried_run_waits_again_since_it_was_retried() -> None:
