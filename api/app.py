@@ -3,7 +3,7 @@
 request ─► limits and headers (api.middleware) ─► guard (api.guard) ─► route (api.routes) ─► engine, store
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -13,7 +13,9 @@ from api import middleware, problems
 from api.auth import Authenticator, authenticator_of
 from api.bulk import Bulk
 from api.guard import GuardedRoute
+from api.health import Health
 from api.hub import Hub
+from api.metrics import Measured, Metrics
 from api.rates import Rates
 from api.routes import approvals, blocks, histories, links, live, operations, process, runs, tasks, webhooks, workflows
 from api.services import Services
@@ -39,9 +41,16 @@ _UNVERSIONED: Final[tuple[APIRouter, ...]] = (process.router, links.router, webh
 
 
 def create_app(
-    settings: ApiSettings, store: Store, catalogue: Catalogue, *, authenticator: Authenticator | None = None
+    settings: ApiSettings,
+    store: Store,
+    catalogue: Catalogue,
+    *,
+    authenticator: Authenticator | None = None,
+    open_store: Callable[[], Store] | None = None,
 ) -> FastAPI:
     """The API on a store. Who calls this closes the store, after the app has ended.
+
+    `open_store` opens another object of the same store, for who has missed what followers were told (`api.hub`).
 
     Raises:
         ApiSettingsError: the settings contradict one another.
@@ -52,9 +61,11 @@ def create_app(
         catalogue,
         authenticator or authenticator_of(settings, store),
         Writer(store),
-        Hub(store),
+        Hub(store, open_store),
         Bulk(store),
     )
+
+    health = Health(store)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -64,6 +75,7 @@ def create_app(
         await services.bulk.close()
         await services.hub.close()
         await services.writer.close()
+        health.close()
 
     app = FastAPI(
         title="Icefloe",
@@ -78,11 +90,14 @@ def create_app(
         separate_input_output_schemas=False,
     )
     app.state.services = services
+    app.state.health = health
+    app.state.metrics = Metrics()
     app.state.rates = Rates(settings.api_rate)
     app.state.link_rates = Rates(min(settings.api_rate, links.LINKS_A_MINUTE))
     app.router.route_class = GuardedRoute
     problems.install(app)
     middleware.install(app, settings)
+    app.add_middleware(Measured, metrics=app.state.metrics)
     for router in _ROUTERS:
         app.include_router(router, prefix=VERSIONED)
     for router in _UNVERSIONED:
