@@ -85,8 +85,8 @@ def sealed(
     for entry, transition in happened:
         text = entry_text(entry)
         previous = seal(previous, run.id, entry.revision, entry.at, text)
-        told.append(Told(entry._replace(seal=previous), text, transition))
-    return run._replace(seal=previous), told
+        told.append(Told(JournalEntry._make((*entry[:-1], previous)), text, transition))
+    return WorkflowRun._make((*run[:-1], previous)), told  # half the time of `_replace`; the seal is the last field
 
 
 _Happened: TypeAlias = tuple[JournalEntry, Transition | None]

@@ -1,14 +1,17 @@
 """Seals: the hash chain of a run's journal, by which it shows that an entry was changed, removed or put in.
 
-    seal(n) = SHA-256(seal(n - 1), run id, revision, time, text of the entry)
+    seal(n) = SHA-256 of the JSON text [seal(n - 1), run id, revision, time, text of the entry]
 
 A chain shows what was changed afterwards by somebody who can't compute all of it anew. Who can write to the whole store
 can do that; a seal that was noted elsewhere (each goes out with the change feed) shows even him.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import sha256
 from typing import NamedTuple
+
+import orjson
 
 from engine.draft import fold
 from engine.run import JournalEntry, WorkflowRun
@@ -24,9 +27,12 @@ class Flaw(NamedTuple):
 
 
 def seal(previous: str | None, run_id: str, revision: int, at: float, text: str) -> str:
-    """The seal of an entry, in hexadecimal; `previous` is that of the entry before."""
-    told = f"{previous or ''}\n{run_id}\n{revision}\n{at!r}\n{text}"
-    return sha256(told.encode(errors="surrogateescape")).hexdigest()
+    """The seal of an entry, in hexadecimal; `previous` is that of the entry before.
+
+    Raises:
+        TypeError: what should be text is none, so the store has not written it.
+    """
+    return sha256(orjson.dumps((previous, run_id, revision, at, text))).hexdigest()
 
 
 def flaws(run: WorkflowRun, entries: Sequence[Sealed]) -> list[Flaw]:
@@ -52,9 +58,10 @@ def flaws(run: WorkflowRun, entries: Sequence[Sealed]) -> list[Flaw]:
 def _altered(run_id: str, previous: str | None, entry: Sealed) -> list[Flaw]:
     if entry.seal is None:
         return [] if previous is None else [Flaw(entry.revision, "it has no seal, although the one before has")]
-    if entry.seal != seal(previous, run_id, entry.revision, entry.at, entry.text):
-        return [Flaw(entry.revision, "it was changed, or one before it put in or removed: its seal doesn't fit")]
-    return []
+    with suppress(TypeError):
+        if entry.seal == seal(previous, run_id, entry.revision, entry.at, entry.text):
+            return []
+    return [Flaw(entry.revision, "it was changed, or one before it put in or removed: its seal doesn't fit")]
 
 
 def _unlike(run: WorkflowRun, last: Sealed, read: list[JournalEntry]) -> list[Flaw]:

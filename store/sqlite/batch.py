@@ -77,9 +77,11 @@ class Batch(Playing[int]):
         self.keep_touch(stored, run)  # from here on nothing can raise
         self._tasks += tasks
         self._changes += changes
-        if not all(asks_as_before(stored.run.tasks[name], run.tasks[name]) for name in touched):
-            was = self._asking[number][0] if number in self._asking else stored.run
-            self._asking[number] = was, run
+        for name in touched:
+            if not asks_as_before(stored.run.tasks[name], run.tasks[name]):
+                was = self._asking[number][0] if number in self._asking else stored.run
+                self._asking[number] = was, run
+                break
 
     def keep_touch(self, stored: Stored[int], run: WorkflowRun) -> None:
         """The row of a run that was `stored` in another state; the last one of a run counts."""
