@@ -19,6 +19,11 @@ class Places:
     def __init__(self) -> None:
         self._taken: Counter[tuple[str, str]] = Counter()
 
+    @property
+    def taken(self) -> int:
+        """How many streams there are."""
+        return self._taken.total()
+
     def take(self, principal: Principal) -> Callable[[], None]:
         """Take a place; what gives it back.
 

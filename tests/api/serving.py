@@ -1,8 +1,15 @@
-"""The API as a server on the loopback, and streams of events as a client reads them."""
+"""The API as a server on the loopback, and streams of events as a client reads them.
 
+`python -m tests.api.serving FILE` serves a store in a process of its own, and prints its port.
+"""
+
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, NamedTuple
 
@@ -11,6 +18,14 @@ import orjson
 import uvicorn
 from fastapi import FastAPI
 
+from api.app import create_app
+from api.settings import ApiSettings
+from blocks.catalogue import Catalogue
+from store.sqlite import SqliteStore
+from tests.api.conftest import Believing
+from tests.processes import bounded
+
+ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
 
 
@@ -45,6 +60,15 @@ def serving(app: FastAPI) -> Iterator[str]:
         server.should_exit = True
         thread.join(PATIENCE)
         assert not thread.is_alive(), "the server doesn't end"
+
+
+@contextmanager
+def serving_process(file: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The URL of a server in a process of its own, which is killed at the end if it still lives."""
+    command = [sys.executable, "-m", "tests.api.serving", str(file)]
+    with bounded(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)) as process:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}", process
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -91,6 +115,18 @@ class Stream:
                 kind = "message"
         raise StopIteration
 
+    def comment(self) -> None:
+        """Read on to the next comment and what comes with it; there must be no event before."""
+        for line in self._lines:
+            field, _, value = line.partition(": ")
+            assert field not in {"event", "data"}, line
+            if field == "id":
+                self.id = value
+            elif line.startswith(":"):
+                self.comments += 1
+            elif not line:
+                return
+
     def take(self, count: int) -> list[Told]:
         """The next events."""
         return [next(self) for _ in range(count)]
@@ -108,3 +144,21 @@ def following(url: str, headers: dict[str, str], *, after: str | None = None, **
         assert response.status_code == 200, response.read()
         assert response.headers["Content-Type"].startswith("text/event-stream")
         yield Stream(response)
+
+
+def main() -> None:
+    """Serve the store in a file, until somebody ends the process."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    sys.stdout.write(f"{listener.getsockname()[1]}\n")
+    sys.stdout.flush()
+    store = SqliteStore(Path(sys.argv[1]))
+    app = create_app(ApiSettings(api_rate=0), store, Catalogue.load(), authenticator=Believing())
+    config = uvicorn.Config(app, log_config=None, ws="none")
+    config.load()
+    config.loaded_app = app
+    _Server(config).run([listener])
+    store.close()
+
+
+if __name__ == "__main__":
+    main()
