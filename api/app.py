@@ -70,9 +70,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await services.hub.start()
-        await services.bulk.start()
-        yield
-        await services.bulk.close()
+        async with services.bulk.working():
+            yield
         await services.hub.close()
         await services.writer.close()
         health.close()

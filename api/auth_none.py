@@ -75,6 +75,8 @@ class LoopbackOnly:
             return None
         if origin.lower() in {f"{scheme}://{hosts[0].lower()}" for scheme in ("http", "https")}:
             return None
+        if origin == "null" and headers.get("Sec-Fetch-Site") == "same-origin":
+            return None  # our own pages forbid the browser to say more: `Referrer-Policy: no-referrer`
         return "a page of another origin may not change anything here: list it in ICEFLOE_API_CORS_ORIGINS if it may"
 
 

@@ -9,9 +9,9 @@ has a lease that another one waits for. A page that may be done already is compa
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import Final, TypeVar
 from uuid import uuid4
@@ -46,37 +46,36 @@ class Bulk:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._owner = uuid4().hex
-        self._asked = asyncio.Event()
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix="api-bulk")
-        self._working: asyncio.Task[None] | None = None
+        self._asked: asyncio.Event | None = None
 
-    async def start(self) -> None:
-        """Begin to work."""
-        self._working = asyncio.create_task(self._work())
-
-    async def close(self) -> None:
-        """End after the page at hand, and let others go on."""
-        if self._working is None:
-            return
-        self._working.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._working
-        with suppress(StoreError):
-            await self._in_thread(lambda: release(self._store, self._owner))
-        self._threads.shutdown()
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Work meanwhile; at the end, the page at hand is done and others may go on at once."""
+        asked = self._asked = asyncio.Event()
+        with ThreadPoolExecutor(1, thread_name_prefix="api-bulk") as threads:
+            working = asyncio.create_task(self._work(asked, threads))
+            try:
+                yield
+            finally:
+                working.cancel()
+                with suppress(asyncio.CancelledError):
+                    await working
+                with suppress(StoreError):
+                    await _in(threads, release, self._store, self._owner)
 
     def look(self) -> None:
         """An operation was asked for."""
-        self._asked.set()
+        if self._asked is not None:
+            self._asked.set()
 
-    async def _work(self) -> None:
+    async def _work(self, asked: asyncio.Event, threads: ThreadPoolExecutor) -> None:
         while True:
-            self._asked.clear()
+            asked.clear()
             busy = False
             try:
-                for record in await self._in_thread(lambda: open_operations(self._store)):
+                for record in await _in(threads, open_operations, self._store):
                     began = monotonic()
-                    busy |= await self._in_thread(self._advance, record)
+                    busy |= await _in(threads, self._advance, record)
                     await asyncio.sleep(max(monotonic() - began, _LEAST_PAUSE))  # others want the store as well
             except StoreUnavailable as error:
                 _log.warning("operations_interrupted", reason=str(error))
@@ -86,13 +85,14 @@ class Bulk:
                 busy = False
             if not busy:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._asked.wait(), POLL_SECONDS)
+                    await asyncio.wait_for(asked.wait(), POLL_SECONDS)
 
     def _advance(self, record: Record) -> bool:
         return advance(self._store, self._owner, record.tenant, record.id)
 
-    async def _in_thread(self, call: Callable[..., Result], *arguments: object) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
+
+async def _in(threads: ThreadPoolExecutor, call: Callable[..., Result], *arguments: object) -> Result:
+    return await asyncio.get_running_loop().run_in_executor(threads, call, *arguments)
 
 
 def open_operations(store: Store) -> list[Record]:

@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.guard import GuardedRoute
 from api.link_pages import COMMENT_CHARS, Standing, form, notice, standing
+from api.problems import documented
 from api.rates import address_of
 from api.services import Services, ServicesOf
 from blocks.links import BadLink, Link, keys_of, read, signal_id
@@ -78,7 +79,7 @@ def _pages(*statuses: int) -> dict[int | str, dict[str, Any]]:
 @router.get(
     "/links/{token}",
     response_class=HTMLResponse,
-    responses=_pages(404, 409, 410, 429, 503),
+    responses={**documented(), **_pages(404, 409, 410, 429, 503)},
     summary="What a link from a message asks",
 )
 async def show_link(request: Request, services: ServicesOf, token: Token) -> Response:
@@ -97,7 +98,7 @@ async def show_link(request: Request, services: ServicesOf, token: Token) -> Res
 @router.post(
     "/links/{token}",
     response_class=HTMLResponse,
-    responses=_pages(400, 403, 404, 409, 410, 422, 429, 503),
+    responses={**documented(), **_pages(400, 403, 404, 409, 410, 422, 429, 503)},
     summary="Decide by a link from a message",
     openapi_extra={
         "requestBody": {

@@ -252,6 +252,19 @@ def test_the_form_is_taken_from_our_own_page_only(desk: Desk, headers: dict[str,
     assert len(decided(desk)) == (status == 200)
 
 
+@pytest.mark.parametrize(("site", "status"), [("same-origin", 200), ("cross-site", 403)])
+def test_the_button_works_without_authentication_on_loopback_too(
+    desk: Desk, api_settings: ApiSettings, site: str, status: int
+) -> None:
+    ask(desk)
+    app = create_app(api_settings.model_copy(update={"api_auth": "none"}), desk.store, desk.catalogue)
+    with TestClient(app, base_url="http://127.0.0.1:8080") as client:
+        # As browsers send a form of a page that has `Referrer-Policy: no-referrer`.
+        headers = {"Origin": "null", "Sec-Fetch-Site": site}
+        assert client.post(f"/links/{token()}", data={"comment": "x"}, headers=headers).status_code == status
+    assert len(decided(desk)) == (status == 200)
+
+
 @pytest.mark.parametrize(
     ("content", "media_type"),
     [

@@ -102,11 +102,7 @@ def finish(store: Store, operation: Operation, owner: str) -> int:
 @pytest.fixture
 def idle(monkeypatch: pytest.MonkeyPatch) -> None:
     """The API takes operations, and nobody works on them."""
-
-    async def start(_: bulk.Bulk) -> None:
-        pass
-
-    monkeypatch.setattr(bulk.Bulk, "start", start)
+    monkeypatch.setattr(bulk.Bulk, "_advance", lambda *_: False)
 
 
 @pytest.fixture
