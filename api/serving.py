@@ -5,9 +5,12 @@
 The port is taken when the server is made, so that who starts it knows at once that it has it, and where it is.
 """
 
+import asyncio
+import errno
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from math import ceil
 from time import perf_counter
 from typing import Any, Final
@@ -20,6 +23,7 @@ from typing_extensions import override
 
 from api.app import create_app
 from api.auth import ApiSettingsError
+from api.problems import RETRY_SECONDS, Problem
 from api.settings import ApiSettings
 from blocks.catalogue import Catalogue
 from store.protocol import Store
@@ -45,6 +49,7 @@ class ApiServer:
         app = create_app(settings, store, catalogue)
         self._socket = listener or listening(settings.api_host, settings.api_port)
         self._url = url_of(self._socket)
+        self._auth = settings.api_auth
         self._app = _Recorder(app)
         self._server = _Server(
             uvicorn.Config(
@@ -75,7 +80,12 @@ class ApiServer:
         Raises:
             Exception: what kept it from starting, as it was raised.
         """
-        self._server.ready = ready
+
+        def begun() -> None:
+            log.info("api_started", url=self.url, auth=self._auth)
+            ready()
+
+        self._server.ready = begun
         try:
             self._server.run(sockets=[self._socket])
         except SystemExit:
@@ -156,6 +166,10 @@ class _Recorder:
 
         try:
             await self._app(scope, receive, noting)
+        except asyncio.CancelledError:  # it took longer than `api_drain`
+            if answer.status is not None:
+                raise
+            await _cut_off().response(scope["path"])(scope, receive, noting)
         finally:
             write = log.debug if scope["path"] in _PROBES else log.info
             write(
@@ -175,6 +189,12 @@ class _Answer:
     request_id: str | None = None
 
 
+def _cut_off() -> Problem:
+    sentence = "the server ends, and what was asked for may have been done: ask again, with the same Idempotency-Key"
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "server-ending", sentence, headers=headers)
+
+
 def _header(message: Message, name: bytes) -> str | None:
     headers: list[tuple[bytes, Any]] = message.get("headers", [])
     return next((value.decode("latin-1") for key, value in headers if key.lower() == name), None)
@@ -192,21 +212,21 @@ def listening(host: str, port: int) -> socket.socket:
     Raises:
         ApiSettingsError: it can't be had.
     """
+    found: socket.socket | None = None
     try:
         [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
         found = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise ApiSettingsError(
-            f"ICEFLOE_API_HOST: {host!r} is no address of this machine ({error.strerror})"
-        ) from error
-    try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
         found.listen(_BACKLOG)
     except OSError as error:
-        found.close()
-        sentence = f"can't listen on {host}:{port} ({error.strerror}); name a free port of this machine"
-        raise ApiSettingsError(f"ICEFLOE_API_PORT: {sentence}") from error
+        if found is not None:
+            found.close()
+        if found is None or error.errno == errno.EADDRNOTAVAIL:
+            sentence = f"ICEFLOE_API_HOST: {host!r} is no address of this machine"
+        else:
+            sentence = f"ICEFLOE_API_PORT: can't listen on {host}:{port}"
+        raise ApiSettingsError(f"{sentence} ({error.strerror}): name another") from error
     return found

@@ -48,7 +48,6 @@ def api(session: Session, *, host: HostOption = None, port: PortOption = None) -
         stop_on_signals(server)
 
         def ready() -> None:
-            log.info("api_started", url=server.url, store=settings.place, auth=settings.api_auth)
             session.terminal.give({"ready": True, "url": server.url, "store": settings.place})
             session.terminal.show(
                 Text.assemble("the API of ", settings.place, " listens on ", (server.url, "bold"), "; Ctrl-C ends it")
