@@ -18,6 +18,9 @@ Schema: TypeAlias = dict[str, Any]
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 ID: Final = "urn:icefloe:schema:workflow"
+DOCUMENT: Final = "#/components/schemas/WorkflowDocument"
+"""Where the OpenAPI document has the form of workflows."""
+
 EXAMPLE: Final[Schema] = {
     "name": "metadata-change-request",
     "description": "Approve and apply a metadata change",

@@ -76,6 +76,7 @@ class LiveQuery(BaseModel):
 
 @router.get(
     "/runs/{id}/events",
+    status_code=HTTPStatus.OK,
     response_class=EventStream,
     responses={
         **documented(404),
@@ -115,6 +116,7 @@ async def follow_run(  # noqa: PLR0913, PLR0917 - what FastAPI fills in
 
 @router.get(
     "/events",
+    status_code=HTTPStatus.OK,
     response_class=EventStream,
     responses={**documented(), **_streams("What happens", "retry: 2000\n: \nid: 5f0c:41\n\n" + _TASK_EVENT)},
     summary="Follow runs",

@@ -17,7 +17,7 @@ from api.guard import GuardedRoute
 from api.models import Moment, Page, PageQuery, WorkflowModel
 from api.principal import Principal
 from api.problems import FaultModel, Problem, documented, not_found
-from api.schema import DIALECT, EXAMPLE
+from api.schema import DIALECT, DOCUMENT, EXAMPLE
 from api.services import Asking, Services, ServicesOf
 from api.starting import INLINE
 from engine.documents import Workflow
@@ -29,8 +29,6 @@ from engine.validation import Report, check
 from store.protocol import Conflict
 
 router = APIRouter(route_class=GuardedRoute, tags=["Workflows"])
-
-DOCUMENT: Final = "#/components/schemas/WorkflowDocument"
 
 WorkflowName = Annotated[
     str, Path(max_length=4 * NAME_CHARS, description="The workflow's name", examples=["metadata-change-request"])
