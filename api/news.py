@@ -86,11 +86,14 @@ def _news(change: Change, standing: Standing | None) -> News:
 
 
 def event_of(run_id: str, entry: JournalEntry, document: Mapping[str, Any] | None = None) -> Event:
-    """What is told of an entry of a run's journal; `document` is the run's at its creation."""
+    """What is told of an entry of a run's journal; `document` is the run's at its creation.
+
+    Its seal is told as well: who keeps it elsewhere can show later that nobody has written the journal anew.
+    """
     told: dict[str, Any] = {"run": run_id, "revision": entry.revision, "at": entry.at, "type": entry.type}
     if document is not None:
         told |= {"workflow": document["workflow"], "requested_by": document["requested_by"]}
-    for field in ("task", "attempt", "by", "detail", "tasks", "status"):
+    for field in ("task", "attempt", "by", "detail", "tasks", "status", "seal"):
         if (value := getattr(entry, field)) not in _ABSENT:
             told[field] = value
     kind = "run" if entry.task is None else "task"
@@ -118,5 +121,6 @@ def snapshot_of(run: WorkflowRun) -> Event:
         "at": run.updated_at,
         "status": run.status,
         "tasks": {name: task.status for name, task in run.tasks.items()},
+        "seal": run.seal,
     }
     return Event("snapshot", orjson.dumps(told), revision=run.revision, ends=run.is_final)

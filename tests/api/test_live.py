@@ -66,6 +66,7 @@ def test_a_run_is_followed_from_a_snapshot_to_its_end(engine: Player, url: str) 
     journal = engine.store.journal("r")
     assert [one.data["revision"] for one in told[:-1]] == [entry.revision for entry in journal[1:]]
     assert types(told[:-1]) == [entry.type for entry in journal[1:]]
+    assert [one.data["seal"] for one in (snapshot, *told[:-1])] == [entry.seal for entry in journal]
     assert told[-2].data["status"] == "SUCCESS"
     assert (told[-1].kind, told[-1].data) == ("bye", {"reason": "ended"})
     after = told[-1].id
