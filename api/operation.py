@@ -5,6 +5,7 @@ RUNNING ─► DONE, STOPPED by somebody, or FAILED
 A page is written down (`pending`) before it is worked on: who takes the operation over knows what may be done already.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from secrets import token_hex
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
@@ -32,6 +33,7 @@ _CONCERNED: Final[Mapping[Action, frozenset[RunStatus]]] = {
     "retry": frozenset({RunStatus.FAILED, RunStatus.CANCELLED}),
 }
 _NEWEST: Final = 2**48 - 1
+_ID: Final = re.compile(r"[0-9a-f]{12}-[0-9a-f]{16}")
 
 
 class Refusal(BaseModel):
@@ -191,6 +193,11 @@ def concerned(action: Action) -> frozenset[RunStatus]:
 def new_id(at: float) -> str:
     """An id for an operation asked for at `at`. Stores list records by id, so that newer ones have smaller ones."""
     return f"{_NEWEST - int(at * 1000):012x}-{token_hex(8)}"
+
+
+def is_id(text: str) -> bool:
+    """Whether an operation may have this id."""
+    return _ID.fullmatch(text) is not None
 
 
 def asked_at(id_: str) -> float:

@@ -201,4 +201,7 @@ async def _comment(request: Request) -> str:
         fields = parse_qs(body.decode(), errors="strict", max_num_fields=_FIELDS)
     except ValueError as error:
         raise LinkRefused(_NO_FORM) from error
-    return fields.get("comment", [""])[-1].replace("\r\n", "\n").strip()
+    comment = fields.get("comment", [""])[-1].replace("\r\n", "\n").strip()
+    if "\0" in comment:  # as in JSON: nobody types it, and much that handles text takes it for its end
+        raise LinkRefused(_NO_FORM)
+    return comment

@@ -15,7 +15,7 @@ from api.answers import answer
 from api.filters import INPUT, RunFilter, query_for
 from api.guard import GuardedRoute
 from api.models import Moment, Page, PageQuery
-from api.operation import KIND, Action, Found, Operation, Refused, Status, concerned, load, new_id
+from api.operation import KIND, Action, Found, Operation, Refused, Status, concerned, is_id, load, new_id
 from api.principal import Principal
 from api.problems import Problem, documented, not_found
 from api.services import Asking, ServicesOf
@@ -168,6 +168,8 @@ async def start_operation(services: ServicesOf, principal: Asking, body: Annotat
 @router.get("", responses=documented(), summary="List operations")
 def list_operations(services: ServicesOf, principal: Asking, query: Annotated[PageQuery, Query()]) -> Operations:
     """The operations of the last 30 days, the newest first."""
+    if query.cursor is not None and not is_id(query.cursor):
+        raise Invalid(Fault("query.cursor", "is none that this list gave: begin without one"))
     found = services.store.records(KIND, tenant=principal.tenant, after=query.cursor or "", limit=query.limit + 1)
     items = [_shown(load(record)) for record in found[: query.limit]]
     cursor = items[-1]["id"] if len(found) > query.limit else None

@@ -221,6 +221,8 @@ def test_operations_are_listed_the_newest_first_in_pages(desk: Desk, root: Perso
     rest = root.get(URL, params={"limit": 3, "cursor": first["cursor"]})
     assert [one["id"] for one in first["items"] + rest["items"]] == made[::-1]
     assert rest["cursor"] is None
+    bad = root.ask("GET", URL, params={"cursor": "x"})
+    assert (bad.status_code, [fault["path"] for fault in bad.json()["faults"]]) == (422, ["query.cursor"])
 
 
 def test_only_admins_touch_many_runs(desk: Desk) -> None:
