@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,8 @@ from api.follower import Follower
 from api.hub import Hub
 from api.news import Event, News
 from engine.transitions import RunCancelled
-from store.protocol import BEGINNING, Changes, HistoryLost, Position, Store, StoreGone, StoreUnavailable
+from store.protocol import BEGINNING, HistoryLost, Position, Store, StoreGone, StoreUnavailable
+from tests.api.fallible import Fallible
 from tests.store.conftest import Place
 from tests.store.driver import Player, workflow
 
@@ -64,28 +64,6 @@ async def taken(follower: Follower, count: int) -> list[Event]:
 def positions(store: Store, after: Position = BEGINNING) -> list[Position]:
     """Those of all changes."""
     return [change.position for change in store.changes(after, limit=100_000).changes]
-
-
-class Counting:
-    """A store object whose reading of the feed is counted, and fails as long as a test wants it to."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.reads = 0
-        self.trouble: Exception | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    def changes(self, after: Position, *, limit: int = 1000, excluding: str | None = None) -> Changes:
-        self.reads += 1
-        if self.trouble is not None:
-            raise self.trouble
-        return self._store.changes(after, limit=limit, excluding=excluding)
-
-    def position(self) -> Position:
-        self.reads += 1
-        return self._store.position()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -139,7 +117,7 @@ def test_whoever_comes_whenever_is_told_all_that_follows_once_and_in_order(
 
 
 def test_two_hundred_followers_cost_no_more_reads_than_one(place: Place, engine: Player) -> None:
-    store = Counting(place.open())
+    store = Fallible(place.open())
     hub = Hub(store)
 
     async def scene() -> None:
@@ -249,7 +227,7 @@ def test_lost_history_resets_all_and_a_store_that_is_away_is_waited_for(
     place: Place, engine: Player, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "TROUBLED_SECONDS", 0.02)
-    store = Counting(place.open())
+    store = Fallible(place.open())
     hub = Hub(store)
 
     async def scene() -> None:
@@ -284,7 +262,7 @@ def test_nothing_is_read_while_nobody_follows_and_never_written(
     place: Place, engine: Player, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "LINGER_SECONDS", 0.1)
-    store = Counting(place.open())
+    store = Fallible(place.open())
     hub = Hub(store)
 
     async def scene() -> None:

@@ -17,9 +17,11 @@ from api.principal import Principal
 from api.problems import Problem
 from api.settings import ApiSettings
 from blocks.catalogue import Catalogue
-from engine.transitions import RunCancelled, Wants
+from engine.transitions import RunCancelled, TaskSucceeded, Wants
+from store.protocol import HistoryLost
 from store.sqlite import SqliteStore
 from tests.api.conftest import Believing
+from tests.api.fallible import Fallible
 from tests.api.serving import Told, following, headers_of, serving, serving_process, until
 from tests.store.conftest import Place
 from tests.store.driver import Player, workflow
@@ -121,6 +123,26 @@ def test_all_runs_are_followed_and_resumed_at_every_position(engine: Player, url
         expected.append((f"more-{index}", 1))
         if index == len(engine.store.journal("r-0")):
             break
+
+
+def test_a_run_is_told_without_gaps_though_the_feed_has_lost_its_history(
+    place: Place, engine: Player, catalogue: Catalogue, api_settings: ApiSettings
+) -> None:
+    store = Fallible(place.open())
+    app = create_app(api_settings, store, catalogue, authenticator=Believing())
+    engine.start("r", requested_by="ada")
+    with (
+        serving(app) as url,
+        following(f"{url}/v1/runs/r/events", ADA) as one,
+        following(f"{url}/v1/events", ADA) as all_runs,
+    ):
+        one.take(1)
+        store.trouble = HistoryLost("the log was cut off")
+        token = engine.claim("a", "r")
+        assert all_runs.take(1)[0].kind == "reset"
+        store.trouble = None
+        engine.do(TaskSucceeded("a", token), "r")
+        assert [told.data["revision"] for told in one.take(2)] == [2, 3]
 
 
 def test_nobody_hears_of_runs_that_he_may_not_read(engine: Player, url: str) -> None:
