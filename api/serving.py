@@ -39,14 +39,22 @@ log = structlog.get_logger("api")
 class ApiServer:
     """The API of a store, on a port of this machine. Who makes it closes the store afterwards.
 
+    `open_store` opens another object of the same store, for who has missed what followers were told (`api.hub`).
+
     Raises:
         ApiSettingsError: the port can't be had, or the settings contradict one another.
     """
 
     def __init__(
-        self, settings: ApiSettings, store: Store, catalogue: Catalogue, listener: socket.socket | None = None
+        self,
+        settings: ApiSettings,
+        store: Store,
+        catalogue: Catalogue,
+        listener: socket.socket | None = None,
+        *,
+        open_store: Callable[[], Store] | None = None,
     ) -> None:
-        app = create_app(settings, store, catalogue)
+        app = create_app(settings, store, catalogue, open_store=open_store)
         self._socket = listener or listening(settings.api_host, settings.api_port)
         self._url = url_of(self._socket)
         self._auth = settings.api_auth

@@ -1,5 +1,6 @@
 """Commands that answer HTTP: `api` serves the API of a store, `dev` runs an engine with it in one process."""
 
+from functools import partial
 from typing import Annotated
 
 import structlog
@@ -13,6 +14,7 @@ from icefloe import logs
 from icefloe.cli.app import Session, command
 from icefloe.examples import EXAMPLES
 from icefloe.settings import Settings, strangers
+from store.open import open_store
 
 PANEL = "Engine"
 
@@ -42,7 +44,8 @@ def api(session: Session, *, host: HostOption = None, port: PortOption = None) -
         log.warning("setting_unknown", variable=name, nearest=nearest)
     with session.store(create=True) as store:
         try:
-            server = ApiServer(settings, store, catalogue)
+            again = partial(open_store, settings.store, create=False)
+            server = ApiServer(settings, store, catalogue, open_store=again)
         except ApiSettingsError as error:
             raise SettingsError(str(error)) from error
         stop_on_signals(server)
