@@ -3,20 +3,69 @@
 Runs are answered as `engine.run.present` writes them; nothing is validated or written twice.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from api.schema import EXAMPLE
 from engine.documents import Retry
 from engine.statuses import RunStatus, TaskStatus
 
-RUN_ID = "0191f3c8-6c2f-7e61-8a53-0d6f6f4c2b1e"
+RUN_ID: Final = "0191f3c8-6c2f-7e61-8a53-0d6f6f4c2b1e"
+
+_TASK: Final[dict[str, JsonValue]] = {
+    "name": "manual-approval",
+    "type": "APPROVAL",
+    "arguments": {"approvers": ["{{ inputs.owner }}"], "expires_in": "P7D"},
+    "depends": "auto-approval.SKIPPED",
+    "description": "",
+    "allow_failure": False,
+    "status": "WAITING",
+    "updated_at": 1795366437.12,
+    "attempt": 0,
+    "outputs": None,
+    "error": None,
+    "started_at": 1795366437.02,
+    "finished_at": None,
+    "until": 1795971237.12,
+    "wants": {"senders": ["olga@example.org"], "closes": {"approve": 1, "reject": 1}},
+}
+_RUN: Final[dict[str, JsonValue]] = {
+    "id": RUN_ID,
+    "tenant": "default",
+    "workflow": {"name": "metadata-change-request", "version": 3},
+    "status": "WAITING",
+    "requested_by": "ada@example.org",
+    "labels": {"team": "sales"},
+    "inputs": {"asset": "sales.orders", "owner": "olga@example.org", "requester": "ada@example.org", "risk": "high"},
+    "outputs": None,
+    "error": None,
+    "parent": None,
+    "generation": 1,
+    "revision": 4,
+    "created_at": 1795366436.44,
+    "updated_at": 1795366437.12,
+    "started_at": 1795366436.51,
+    "finished_at": None,
+    "wake_at": 1795971237.12,
+    "deadline": None,
+    "dag": {"entrypoint": ["manual-approval"], "exitpoints": ["manual-approval"], "tasks": [_TASK]},
+}
 
 Limit = Annotated[int, Field(ge=1, le=500, description="How many at most")]
 Cursor = Annotated[
     str | None, Field(max_length=1024, description="`cursor` of the page before; absent: begin at the beginning")
 ]
 Moment = Annotated[float, Field(description="Unix time in seconds", examples=[1795366436.44])]
+_WORKFLOW: Final[dict[str, JsonValue]] = {
+    **EXAMPLE,
+    "tenant": "default",
+    "labels": {},
+    "outputs": {},
+    "version": 3,
+    "created_by": "ann@example.org",
+    "created_at": 1795366400.0,
+}
 
 
 class PageQuery(BaseModel):
@@ -93,6 +142,8 @@ class DelegatedModel(BaseModel):
 class TaskModel(BaseModel):
     """A task of a run: what the workflow says of it, and how it stands."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_TASK]})
+
     name: str = Field(examples=["manual-approval"])
     type: str = Field(examples=["APPROVAL"])
     arguments: dict[str, Any] = Field(description="As the workflow has them: references are not filled in")
@@ -126,6 +177,8 @@ class RunDagModel(BaseModel):
 class RunModel(BaseModel):
     """A run: what was asked for, and the workflow's dag with how each task stands."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_RUN]})
+
     id: str = Field(examples=[RUN_ID])
     tenant: str = Field(examples=["default"])
     workflow: WorkflowRef
@@ -150,7 +203,7 @@ class RunModel(BaseModel):
 class WorkflowModel(BaseModel):
     """A saved version of a workflow, in its normal form: defaults of the block types are filled in."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [_WORKFLOW]})
 
     name: str = Field(examples=["metadata-change-request"])
     description: str

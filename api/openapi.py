@@ -17,7 +17,8 @@ from fastapi.openapi.utils import get_openapi
 
 from api import schema
 from api.access import RULES
-from api.examples import example_of
+from api.examples import example_of, whole
+from api.problems import MEDIA_TYPE, documented
 from api.settings import ApiSettings
 
 Document = dict[str, Any]
@@ -55,6 +56,7 @@ _IF_NONE_MATCH: Final = {
     "example": '"4"',
 }
 _ETAG: Final = {"ETag": {"description": "Which state this is", "schema": {"type": "string"}, "example": '"4"'}}
+_FASTAPIS_OWN: Final = "HTTPValidationError"  # ours are problem documents
 _WORKFLOW: Final = schema.DOCUMENT.rpartition("/")[2]
 
 
@@ -78,8 +80,15 @@ def document(app: FastAPI) -> Document:
     for name, definition in form.pop("$defs").items():
         components["schemas"][f"{_WORKFLOW}.{name}"] = definition
     components["schemas"][_WORKFLOW] = {**form, "examples": [schema.EXAMPLE]}
+    for one in components["schemas"].values():
+        if "examples" in one:
+            one["examples"] = [whole(example, one, components["schemas"]) for example in one["examples"]]
+    components["responses"] = {}
     for operation in operations(found):
-        _complete(operation, components["schemas"])
+        _complete(operation, components)
+    components["schemas"] = {
+        name: one for name, one in components["schemas"].items() if name not in {_FASTAPIS_OWN, "ValidationError"}
+    }
     return found
 
 
@@ -89,7 +98,7 @@ def operations(found: Document) -> Iterator[Document]:
         yield from (path[method] for method in _METHODS if method in path)
 
 
-def _complete(operation: Document, schemas: dict[str, Any]) -> None:
+def _complete(operation: Document, components: Document) -> None:
     if RULES[operation["operationId"]].public:
         operation["security"] = []
     else:
@@ -100,11 +109,21 @@ def _complete(operation: Document, schemas: dict[str, Any]) -> None:
     good = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
     for content in (one["content"] for one in (operation.get("requestBody", {}), *good) if "content" in one):
         for medium in content.values():
+            ways = [one for one in medium.get("schema", {}).get("anyOf", ()) if one != {"type": "null"}]
+            if len(ways) == 1:  # a body that may be left out needn't be null
+                medium["schema"] = ways[0]
             if not medium.keys() & {"example", "examples"} and medium.get("schema"):
-                medium["example"] = example_of(medium["schema"], schemas)
+                medium["example"] = example_of(medium["schema"], components["schemas"])
+    if _FASTAPIS_OWN in str(operation["responses"].get("422")):
+        operation["responses"]["422"] = documented(422)[422]
+    for status, answer in operation["responses"].items():
+        if MEDIA_TYPE in answer.get("content", {}):  # all of a status are alike: they are told once
+            name = answer["description"].replace(" ", "")
+            components["responses"].setdefault(name, answer)
+            operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
 
 
-def _printed() -> bytes:
+def printed() -> bytes:
     """The document of an API with default settings, and the block types that are installed."""
     from api.app import create_app  # noqa: PLC0415 - the app serves this document
     from blocks.catalogue import Catalogue  # noqa: PLC0415 - as above
@@ -120,4 +139,4 @@ def _printed() -> bytes:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(_printed())
+    sys.stdout.buffer.write(printed())

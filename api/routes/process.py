@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import orjson
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
@@ -45,7 +46,9 @@ async def who_am_i(principal: Asking) -> Me:
     )
 
 
-@router.get("/healthz", summary="Does it live?", responses={200: _text("It lives", "alive\n")})
+@router.get(
+    "/healthz", summary="Does it live?", response_class=PlainTextResponse, responses={200: _text("It lives", "alive\n")}
+)
 async def healthz() -> Response:
     """Whether the process lives; if it doesn't answer, start it again."""
     return Response("alive\n", media_type=_TEXT)
@@ -54,6 +57,7 @@ async def healthz() -> Response:
 @router.get(
     "/readyz",
     summary="Can it do its work?",
+    response_class=PlainTextResponse,
     responses={
         200: _text("It can; lines behind the first are worth knowing", "ready\n"),
         503: _text("It can't: a reason on each line", "the store can't be reached: no primary is available\n"),
@@ -70,6 +74,7 @@ async def readyz(request: Request) -> Response:
 @router.get(
     "/metrics",
     summary="Metrics for Prometheus",
+    response_class=PlainTextResponse,
     responses={
         200: _text("In Prometheus' text format", 'icefloe_api_requests_total{operation="read_run",status="200"} 7.0\n'),
         **documented(),

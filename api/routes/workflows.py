@@ -280,7 +280,13 @@ async def validate_workflow(request: Request, services: ServicesOf, principal: A
 @router.get(
     "/schema/workflow",
     summary="Read the JSON Schema of workflows",
-    responses={200: {"description": "A JSON Schema (draft 2020-12)"}, **documented()},
+    responses={
+        200: {
+            "description": "A JSON Schema (draft 2020-12)",
+            "content": {JSON: {"schema": {"type": "object"}, "example": {"$schema": DIALECT, "$id": schema.ID}}},
+        },
+        **documented(),
+    },
 )
 def workflow_schema(services: ServicesOf) -> Response:
     """The JSON Schema of workflow documents, with the arguments of every installed block type: for editors.
