@@ -167,7 +167,7 @@ async def _store(request: Request, error: Exception) -> Response:
     if isinstance(error, Conflict):
         return Problem(HTTPStatus.CONFLICT, "conflict", str(error)).response(request.url.path)
     if isinstance(error, StoreUnavailable):
-        _log.warning("store_unavailable", path=request.url.path, reason=str(error))
+        _log.warning("store_unavailable", path=_logged(request), reason=str(error))
         sentence = "the store can't be reached at the moment: try again, with the same Idempotency-Key if there was one"
         headers = {"Retry-After": str(RETRY_SECONDS)}
         problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", sentence, headers=headers)
@@ -177,6 +177,12 @@ async def _store(request: Request, error: Exception) -> Response:
 
 async def unforeseen(request: Request, error: Exception) -> Response:
     """The answer to an error that nobody foresaw: the log has it, and nobody else."""
-    _log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)
+    _log.error("request_failed", method=request.method, path=_logged(request), exc_info=error)
     sentence = "this is a fault of the server: its log says more"
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", sentence).response(request.url.path)
+
+
+def _logged(request: Request) -> str:
+    """The path as logs may have it: who has the token of a link can use it."""
+    path: str = request.url.path
+    return "/links/…" if path.startswith("/links/") else path

@@ -14,6 +14,7 @@ from icefloe.cli.wording import printable
 from icefloe.streams import unfailing
 
 _LEVELS = logging.getLevelNamesMapping()
+_TRACEBACKS = structlog.dev.RichTracebackFormatter(show_locals=False)  # they hold tokens and keys
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:
@@ -26,7 +27,7 @@ def configure(level: str, stream: TextIO | None = None) -> None:
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if watched else "iso", utc=not watched),
     ]
     last: list[structlog.typing.Processor] = (
-        [_printable, structlog.dev.ConsoleRenderer(colors=True)]
+        [_printable, structlog.dev.ConsoleRenderer(colors=True, exception_formatter=_TRACEBACKS)]
         if watched
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

@@ -9,6 +9,8 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
 from pydantic import SecretStr
+from structlog.processors import format_exc_info
+from structlog.testing import capture_logs
 
 from api.app import create_app
 from api.link_pages import COMMENT_CHARS
@@ -314,11 +316,12 @@ def test_s9_whatever_people_wrote_is_shown_as_text(desk: Desk, nasty: str) -> No
     assert nasty not in show(desk, token()).text
 
 
-class Away:
-    """A store that is away when the link is followed."""
+class Failing:
+    """A store that fails when the link is followed."""
 
-    def __init__(self, store: Any) -> None:
+    def __init__(self, store: Any, error: Exception) -> None:
         self._store = store
+        self._error = error
 
     def __getattr__(self, name: str) -> Any:
         if name in {"load", "apply"}:
@@ -326,15 +329,27 @@ class Away:
         return getattr(self._store, name)
 
     def _fail(self, *_: object, **__: object) -> None:
-        raise StoreUnavailable("the database is away")
+        raise self._error
 
 
 def test_a_store_that_is_away_is_told_on_a_page(place: Place, catalogue: Catalogue, api_settings: ApiSettings) -> None:
-    app = create_app(api_settings, Away(place.open()), catalogue, authenticator=Believing())
+    failing: Any = Failing(place.open(), StoreUnavailable("the database is away"))
+    app = create_app(api_settings, failing, catalogue, authenticator=Believing())
     with TestClient(app, base_url="http://127.0.0.1") as client:
         answer = client.post(f"/links/{token()}")
     is_page(answer, 503, "try again in a minute")
     assert "database" not in answer.text
+
+
+def test_s4_no_log_has_the_token_of_a_link(place: Place, catalogue: Catalogue, api_settings: ApiSettings) -> None:
+    failing: Any = Failing(place.open(), ZeroDivisionError())
+    app = create_app(api_settings, failing, catalogue, authenticator=Believing())
+    with capture_logs() as logs, TestClient(app, raise_server_exceptions=False) as client:
+        assert client.get(f"/links/{token()}").status_code == 500
+        assert client.post(f"/links/{token()}").status_code == 500
+    text = str([format_exc_info(None, "error", line) for line in logs])
+    assert "request_failed" in text
+    assert token()[:40] not in text
 
 
 @pytest.fixture
