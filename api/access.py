@@ -4,8 +4,10 @@
     rule  ──► `all`                         `own`                   `asked`
 
 What somebody may not even read doesn't exist for him (404); what he may read, but not do, is refused (403).
+`python -m api.access` prints the table that docs/access.md holds.
 """
 
+import sys
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
@@ -107,3 +109,23 @@ RULES: Final[Mapping[str, Rule]] = {
 def may(principal: Principal, operation: str) -> bool:
     """Whether somebody may do this with anything at all."""
     return not RULES[operation].roles.isdisjoint(principal.roles)
+
+
+def table() -> str:
+    """The rules in Markdown, a line for each operation."""
+    rows = [f"| operation | {' | '.join(Role)} |", f"| --- |{' --- |' * len(Role)}"]
+    for name, rule in RULES.items():
+        cells = ["everybody" if rule.public else _extent(rule, role) for role in Role]
+        rows.append(f"| `{name}` | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _extent(rule: Rule, role: Role) -> str:
+    """How far a role's right goes."""
+    if role in rule.all:
+        return "all"
+    return ", ".join(word for word, roles in (("own", rule.own), ("asked", rule.asked)) if role in roles) or "no"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table() + "\n")
