@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from time import monotonic, sleep
 from typing import Any, Final
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from dataflows.kafka.connection import Kafka
 from dataflows.kafka.consuming import GroupConsumer, Message, message_of
@@ -38,9 +38,21 @@ def ends(kafka: Kafka, topic: str) -> dict[int, int]:
     """The offset after the last message of each partition."""
     consumer = Consumer(kafka.client(group_id="of-nobody"))
     partitions = consumer.list_topics(topic, timeout=PATIENCE).topics[topic].partitions
-    found = {one: consumer.get_watermark_offsets(TopicPartition(topic, one), timeout=PATIENCE)[1] for one in partitions}
+    found = {one: _end(consumer, TopicPartition(topic, one)) for one in partitions}
     consumer.close()
     return found
+
+
+def _end(consumer: Consumer, partition: TopicPartition) -> int:
+    """The offset after the last message; a broker may know of a partition a moment before it leads it."""
+    give_up = monotonic() + PATIENCE
+    while True:
+        try:
+            return consumer.get_watermark_offsets(partition, timeout=PATIENCE)[1]
+        except KafkaException as error:
+            if error.args[0].name() != "NOT_LEADER_FOR_PARTITION" or monotonic() >= give_up:
+                raise
+            sleep(0.1)
 
 
 def whole(kafka: Kafka, topic: str) -> list[Message]:
