@@ -10,7 +10,7 @@ from icefloe.cli.proposals import propose
 
 PANEL = "Runs"
 
-ReasonOption = Annotated[str, typer.Option(metavar="TEXT", help="Why; kept in the change feed")]
+ReasonOption = Annotated[str, typer.Option(metavar="TEXT", help="Why; kept in the journal")]
 
 
 @command(PANEL)

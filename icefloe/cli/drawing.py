@@ -24,6 +24,7 @@ from engine.durations import parse_moment
 from engine.explain import Explanation, explain, why_omitted
 from engine.run import JournalEntry, TaskState, WorkflowRun
 from engine.statuses import FINAL_TASK, TaskStatus
+from icefloe.cli.sayings import said_of_run, said_of_task
 from icefloe.cli.tables import cell
 from icefloe.cli.wording import ago, moment, printable, shortened, span
 
@@ -65,9 +66,9 @@ def draw_run(
 ) -> Iterator[Text]:
     """The lines of a run as it stands at the moment `at`, wrapped to the console's width."""
     explained = {one.task: one for one in explain(run, at, types, journal)}
-    yield from _header(console, run, at, explained.get(None))
+    yield from _header(console, run, at, explained.get(None), said_of_run(run, journal, at))
     yield Text()
-    yield from _draw_tasks(console, run, at, list(_in_order(run)), explained)
+    yield from _draw_tasks(console, run, at, list(_in_order(run)), explained, journal)
 
 
 def draw_briefly(
@@ -93,12 +94,13 @@ def draw_briefly(
     yield from lines[:most]
 
 
-def _draw_tasks(
+def _draw_tasks(  # noqa: PLR0913, PLR0917 - what is drawn, and how
     console: Console,
     run: WorkflowRun,
     at: float,
     names: Sequence[str],
     explained: Mapping[str | None, Explanation],
+    journal: Sequence[JournalEntry] = (),
 ) -> Iterator[Text]:
     types = {name: run.plan.tasks[name].spec.type for name in names}
     room = console.width - 2 - 2 - _STATUS_WIDTH - _TIMES_WIDTH
@@ -121,6 +123,8 @@ def _draw_tasks(
         line = Text.assemble(*cells)
         line.rstrip()
         yield line
+        for words in said_of_task(run, name, journal, at):
+            yield from _wrapped(console, _line(words, "dim"), Text(_INDENT))
         for detail in _details(run, name, task, at, explained.get(name)):
             yield from _wrapped(console, detail, Text(_INDENT))
         outputs = _outputs(task)
@@ -129,7 +133,9 @@ def _draw_tasks(
             yield Text(_INDENT) + outputs
 
 
-def _header(console: Console, run: WorkflowRun, at: float, explanation: Explanation | None) -> Iterator[Text]:
+def _header(
+    console: Console, run: WorkflowRun, at: float, explanation: Explanation | None, said: Sequence[str] = ()
+) -> Iterator[Text]:
     workflow = run.plan.workflow
     yield Text.assemble(
         (workflow.name, "bold"), f" version {workflow.version}  ", (run.status, f"bold {STYLES[run.status]}")
@@ -151,6 +157,8 @@ def _header(console: Console, run: WorkflowRun, at: float, explanation: Explanat
     facts += [(name, _compact(value)) for name, value in (("inputs", run.inputs), ("outputs", run.outputs)) if value]
     for name, value in facts:
         yield _label(name) + Text(shortened(printable(value), max(console.width - 13, 40)))
+    for words in said:
+        yield from _wrapped(console, _line(words, "dim"), _label("said"))
     if explanation is not None:
         is_over = explanation.kind == "ended"
         sentence = explanation.sentence if is_over else _with_times(explanation, at)
@@ -184,6 +192,9 @@ def _details(
         yield _line(str(outputs["reason"]), "dim")
     if task.error is not None and task.status in FINAL_TASK and not (decisions and task.error.code == "REJECTED"):
         yield _line(f"{task.error.code}: {task.error.message}", STYLES[task.status])
+    problems = outputs.get("problems")
+    for problem in problems if decisions is not None and isinstance(problems, list) else ():
+        yield _line(str(problem), "yellow")
     omitted = why_omitted(run, name)
     if omitted:
         yield _line(omitted, "dim")
@@ -211,7 +222,8 @@ def _decision(one: dict[str, Any]) -> Text:
     word = {"approve": "approved", "reject": "rejected"}.get(decision, decision)
     comment = f": {one['comment']}" if one.get("comment") else ""
     when = f", {_written(one['at'])}" if isinstance(one.get("at"), str) else ""
-    return _line(f"{word} by {one['who']}{when}{comment}", "green" if decision == "approve" else "red")
+    whom = f" for {one['on_behalf']}" if one.get("on_behalf") else ""
+    return _line(f"{word} by {one['who']}{whom}{when}{comment}", "green" if decision == "approve" else "red")
 
 
 def _written(at: str) -> str:

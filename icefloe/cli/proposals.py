@@ -6,7 +6,7 @@ from rich.text import Text
 
 from engine.outcomes import Duplicate, Rejected
 from engine.run import JournalEntry, WorkflowRun
-from engine.transitions import RunCancelled, RunPaused, Transition
+from engine.transitions import RunCancelled, RunPaused, TaskDelegated, Transition
 from icefloe.cli.app import Session, acting
 from icefloe.cli.failures import CommandError
 from icefloe.cli.following import NO_ENGINE, is_engine_alive
@@ -18,16 +18,17 @@ SO_ALREADY = {"ALREADY_PAUSED": "is paused already", "NOT_PAUSED": "is not pause
 """Refusals of what is so without it: whoever asks for that twice is as content as who asks once."""
 
 
-def propose(
+def propose(  # noqa: PLR0913, PLR0917 - what a command knows
     session: Session,
     run: str,
     by: str | None,
     transition_for: Callable[[WorkflowRun, str], Transition],
     done: str,
+    about: str | None = None,
 ) -> None:
     """Propose a transition for a run that is named in full or in part, and say that it is `done`.
 
-    `transition_for` makes it from the run as it is and who acts.
+    `transition_for` makes it from the run as it is and who acts; `about` is the task, if the transition names none.
 
     Raises:
         CommandError: it is refused, and the run unchanged.
@@ -40,7 +41,7 @@ def propose(
         if isinstance(outcome, Rejected) and outcome.code not in SO_ALREADY:
             hint = " (use --as NAME to act as somebody else)" if outcome.code == "NOT_ALLOWED" else ""
             raise CommandError(outcome.code, outcome.reason + hint)
-        task = getattr(transition, "task", None)
+        task = getattr(transition, "task", about)
         said_before = isinstance(outcome, Duplicate | Rejected)
         document = {"run": found.id, "task": task, "recorded": not said_before, "by": who}
         if isinstance(outcome, JournalEntry):
@@ -54,7 +55,7 @@ def propose(
             if said_before
             else Text.assemble(f"{done} ", what, f", as {printable(who)}")
         )
-        if not isinstance(transition, RunCancelled | RunPaused) and not is_engine_alive(store):
+        if not isinstance(transition, RunCancelled | RunPaused | TaskDelegated) and not is_engine_alive(store):
             session.terminal.remark(NO_ENGINE)
 
 

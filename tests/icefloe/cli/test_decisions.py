@@ -141,7 +141,7 @@ def test_a_run_is_paused_and_resumed(asked: Desk) -> None:
 def test_a_run_is_cancelled_and_retried(asked: Desk) -> None:
     assert asked("cancel", "run-1", "--reason", "a slip", "--as", "ada").out == "cancelled run run-1, as ada\n"
     assert asked("cancel", "run-1") == (0, "run run-1 was cancelled before; nothing has changed\n", "")
-    assert "  because    the run was cancelled by ada\n" in asked("show", "run-1").out
+    assert "  because    the run was cancelled by ada: a slip\n" in asked("show", "run-1").out
     assert asked("retry", "run-1", "--as", "ada").out == "retried run run-1, as ada\n"
     run = asked.load()
     assert (run.status.value, run.generation) == ("RUNNING", 2)
