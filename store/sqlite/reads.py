@@ -165,7 +165,7 @@ def _select(connection: sqlite3.Connection, parameters: dict[str, Any], limit: i
     conditions = " AND ".join(text for name, text in _CONDITIONS.items() if parameters[name] is not None) or "true"
     source, order = "runs", "created_at DESC, number DESC"
     if parameters["who"] is not None:  # in the order of that table: who is waited for by many runs is shown some
-        source, order = "runs JOIN waiting USING (tenant, created_at)", "created_at DESC, run DESC"
+        source, order = "waiting CROSS JOIN runs USING (tenant, created_at)", "created_at DESC, run DESC"
     select = f"SELECT created_at, number, {SUMMARY} FROM {source} WHERE {conditions}"  # noqa: S608 - of fixed parts
     return connection.execute(f"{select} ORDER BY {order} LIMIT :limit", {**parameters, "limit": limit}).fetchall()
 

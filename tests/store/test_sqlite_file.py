@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.transitions import RunCancelled
-from store.protocol import BEGINNING, HistoryLost, StoreError, StoreGone, StoreUnavailable
-from store.sqlite import SqliteStore
+from engine.statuses import RunStatus
+from engine.transitions import RunCancelled, Wants
+from store.protocol import BEGINNING, HistoryLost, RunQuery, StoreError, StoreGone, StoreUnavailable
+from store.sqlite import SqliteStore, reads
 from store.sqlite.cache import CHANGED_RUNS
 from store.sqlite.file import PAGES_BETWEEN_CHECKPOINTS, RESERVE_BYTES
 from store.sqlite.rows import SELECT_CHANGES, SELECT_RUNS, SELECT_TASKS, position
@@ -134,6 +135,28 @@ def test_no_event_costs_a_scan(store: SqliteStore, statement: str) -> None:
     for step in told:
         assert step.startswith(("SEARCH", "USING INDEX")), step
         assert "changes_of_runs" not in step, step
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        RunQuery(waiting_for=frozenset({"person:ada", "group:stewards"})),
+        RunQuery(waiting_for=frozenset({"person:ada"}), statuses=frozenset({RunStatus.WAITING}), workflow="w"),
+        RunQuery(tenant=None, waiting_for=frozenset({"person:ada"})),
+    ],
+)
+def test_a_page_of_what_waits_for_somebody_sorts_nothing(store: SqliteStore, query: RunQuery) -> None:
+    player = Player(store)
+    player.suspend("a", player.start().id, wants=Wants(None, ("ada",), {"*": 1}, ("stewards",)))
+    asked: list[str] = []
+    with store._database.reading() as connection:
+        connection.set_trace_callback(asked.append)
+        assert [run.id for run in reads.find(connection, query).runs] == ["r"]
+        connection.set_trace_callback(None)
+        plans = [connection.execute(f"EXPLAIN QUERY PLAN {one}").fetchall() for one in asked if "who" in one]
+    assert plans
+    for *_, step in (step for plan in plans for step in plan):
+        assert step.startswith("SEARCH"), step
 
 
 def test_a_run_that_only_waits_costs_no_memory(store: SqliteStore) -> None:
