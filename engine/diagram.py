@@ -25,7 +25,7 @@ class Change(NamedTuple):
     aside: bool = False
 
 
-_ENDS: Final = ("TaskSucceeded", "TaskFailed", "TaskSkipped", "TaskTimedOut", "TaskLost", "RunWoken")
+_ENDS: Final = ("TaskSucceeded", "TaskFailed", "TaskSkipped", "TaskTimedOut", "TaskLost", "TaskBypassed", "RunWoken")
 _SETTLES: Final = (*_ENDS, "RunCreated", "RunRetried")  # what can decide about a task that waits for others
 _CALLS: Final = ("TaskClaimed", "TaskSucceeded", "TaskFailed", "TaskSkipped", "TaskRetried")  # results of pure blocks
 _CANCELS: Final = ("RunCancelled", "RunFailed", "RunWoken")
@@ -38,6 +38,7 @@ def _of_tasks() -> Iterator[Change]:
     yield Change(status.PENDING, status.OMITTED, "depends is false", _SETTLES)
     yield Change(status.PENDING, status.SKIPPED, "when is false", _SETTLES)
     yield Change(status.PENDING, status.FAILED, "bad reference or condition", _SETTLES)
+    yield Change(status.WAITING, status.SKIPPED, "skipped by hand", ("TaskBypassed",))
     yield Change(status.RUNNING, status.SUCCESS, "returned", ("TaskSucceeded",))
     yield Change(status.RUNNING, status.FAILED, "failed", ("TaskFailed", "TaskLost"))
     yield Change(status.RUNNING, status.TIMED_OUT, "out of time", ("TaskTimedOut", "RunWoken"))
@@ -45,6 +46,8 @@ def _of_tasks() -> Iterator[Change]:
     yield Change(status.RUNNING, status.PENDING, "to be called again", (*_AGAIN, "RunWoken"))
     yield Change(status.RUNNING, status.WAITING, "waits", (*_AGAIN, "TaskSuspended"))
     yield Change(status.WAITING, status.RUNNING, "claimed for a signal or its moment", ("TaskClaimed",))
+    by_hand = "skipped by hand, in its back-off or when the run is retried"
+    yield Change(status.PENDING, status.SKIPPED, by_hand, ("TaskBypassed", "RunRetried"), aside=True)
     for source in (status.PENDING, status.RUNNING, status.WAITING):
         yield Change(source, status.CANCELLED, "the run is cancelled, given up, or out of time", _CANCELS, aside=True)
     for source in status:
@@ -58,7 +61,9 @@ def _of_runs() -> Iterator[Change]:
     yield Change(status.PENDING, status.RUNNING, "the first claim", _CALLS)
     yield Change(status.PENDING, status.WAITING, idle, ("TaskRetried",), aside=True)
     yield Change(status.RUNNING, status.WAITING, idle, (*_ENDS, "TaskRetried", "TaskSuspended"))
-    yield Change(status.WAITING, status.RUNNING, "a signal, or a moment", ("SignalReceived", "RunWoken"))
+    yield Change(
+        status.WAITING, status.RUNNING, "a signal, or a moment", ("SignalReceived", "RunWoken", "TaskBypassed")
+    )
     for source in (status.RUNNING, status.PENDING, status.WAITING):
         aside = source is not status.RUNNING
         yield Change(source, status.PAUSED, "paused", ("RunPaused",), aside)
@@ -72,6 +77,8 @@ def _of_runs() -> Iterator[Change]:
         aside = source is not status.RUNNING
         yield Change(source, status.SUCCESS, reached, _ENDS, aside)
         yield Change(source, status.FAILED, missed, _ENDS, aside)
+    yield Change(status.WAITING, status.SUCCESS, reached, ("TaskBypassed",), aside=True)
+    yield Change(status.WAITING, status.FAILED, missed, ("TaskBypassed",), aside=True)
     for source in (status.PENDING, status.RUNNING, status.WAITING):
         yield Change(source, status.FAILED, given_up, ("RunFailed", "RunWoken"), aside=True)
     yield Change(status.PAUSED, status.FAILED, given_up, ("RunFailed",), aside=True)
@@ -80,6 +87,8 @@ def _of_runs() -> Iterator[Change]:
     for source in (status.FAILED, status.CANCELLED):
         yield Change(source, status.RUNNING, "retried", ("RunRetried",))
         yield Change(source, status.PENDING, "retried, if nothing was ever called", ("RunRetried",), aside=True)
+        yield Change(source, status.SUCCESS, "retried without all that failed", ("RunRetried",), aside=True)
+    yield Change(status.CANCELLED, status.FAILED, "retried without all that failed", ("RunRetried",), aside=True)
 
 
 TASK_CHANGES: Final = tuple(_of_tasks())

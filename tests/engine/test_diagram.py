@@ -23,6 +23,7 @@ from engine.transitions import (
     RunWoken,
     Signal,
     SignalReceived,
+    TaskBypassed,
     TaskFailed,
     TaskLost,
     TaskReleased,
@@ -88,6 +89,9 @@ def moves(run: WorkflowRun) -> Iterator[Transition]:
         yield from _results(name, state)
         if state.status is TaskStatus.WAITING and not state.accepted:
             yield SignalReceived(name, Signal(f"s{run.revision}", state.generation, None, None, "callback"))
+        yield TaskBypassed(name, state.generation)
+        if run.generation == 1:
+            yield RunRetried(1, skip=(name,))
     yield from (RunWoken(), RunCancelled(), RunPaused(), RunResumed(), RunFailed(ERROR), ParentNotified())
     if run.generation == 1:
         yield RunRetried(1)
