@@ -34,7 +34,7 @@ _ID_BYTES: Final = 8
 _SECRET_BYTES: Final = 32
 _KEYS: Final = 10_000  # remembered
 _PAGE: Final = 500
-_KEPT_SECONDS: Final = 90 * 86400.0  # expired keys are listed for so long
+_KEPT_SECONDS: Final = 90 * 86400.0  # keys that don't work any more are listed for so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ class ApiKey:
 
     def record(self) -> Record:
         """As the store keeps it."""
-        gone_at = None if self.expires_at is None else self.expires_at + _KEPT_SECONDS
+        ends = [at for at in (self.expires_at, self.revoked_at) if at is not None]
+        gone_at = min(ends) + _KEPT_SECONDS if ends else None
         return Record(KIND, _GLOBAL, self.id, {**self.document(), "hash": self.hash}, self.revision, gone_at)
 
 

@@ -10,7 +10,7 @@ from typing import TextIO
 
 import typer
 
-from icefloe.cli import api, blocks, controls, decisions, definitions, dlq, doctor, engine, relay, runs, verify
+from icefloe.cli import api, blocks, controls, decisions, definitions, dlq, doctor, engine, keys, relay, runs, verify
 from icefloe.cli.app import app
 from icefloe.cli.failures import INTERRUPTED, UNREAD, CommandError, UsageError, explained
 from icefloe.cli.terminal import Terminal
@@ -25,6 +25,7 @@ _GROUPS = (  # in the order of the help
     decisions,
     engine,
     api,
+    keys,
     relay,
     dlq,
     doctor,
