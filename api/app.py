@@ -84,7 +84,6 @@ def create_app(
         openapi_url=None,  # its routes are ours, behind the guard as all others are
         docs_url=None,
         redoc_url=None,
-        max_body_size=settings.api_body_bytes,
         redirect_slashes=False,
         separate_input_output_schemas=False,
     )

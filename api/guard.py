@@ -16,10 +16,12 @@ from api.access import RULES, Rule
 from api.problems import Problem
 from api.rates import admit
 from api.services import services_of
+from engine.faults import Fault, Invalid
 from engine.limits import WORKFLOW_BYTES
 from engine.reading import read_json
 
 _JSON: Final = "application/json"
+_FIELDS: Final = 100  # of a body itself: to say of each what is wrong with it is work
 _JSON_BYTES: Final = 16 * WORKFLOW_BYTES  # what a body may have at most is the app's `api_body_bytes`
 
 
@@ -82,7 +84,9 @@ async def _read(request: StrictRequest, *, parse: bool) -> None:
         sentence = f"the body is to be JSON: send it with `Content-Type: {_JSON}`"
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", sentence)
     if parse and await request.body():
-        await request.json()
+        told = await request.json()
+        if isinstance(told, dict) and len(told) > _FIELDS:
+            raise Invalid(Fault("", f"has {len(told):,} fields, and no request has more than {_FIELDS}"))
 
 
 async def _let_in(request: Request, rule: Rule) -> None:
