@@ -11,6 +11,7 @@ from typing import Any, Final
 CALLERS: Final = 16
 _PATIENCE: Final = 20.0  # seconds for one answer
 _PAUSE: Final = 0.02
+_ON_ONE: Final = 20  # requests on one connection, before the next port has its turn
 
 
 def ask(port: int, method: str, path: str, document: Any = None, **headers: str) -> tuple[int, Any]:
@@ -65,19 +66,18 @@ class Callers:
 
     def _call(self, caller: int) -> None:
         connection: HTTPConnection | None = None
-        asked = 0
+        asked = caller  # so that they don't all begin with the same port
         for number in range(1_000_000):
             key = f"{caller}-{number}"
             told = False
             while not told and not (self._stop.is_set() and not self._patient):
                 if connection is None:
                     connection = HTTPConnection("127.0.0.1", self._ports[asked % len(self._ports)], timeout=_PATIENCE)
-                asked += 1
                 try:
                     told = self._start(connection, key)
                 except (OSError, HTTPException):  # it was killed, or has ended
                     connection.close()
-                    connection = None
+                    connection, asked = None, asked + 1
                     with self._lock:
                         self.broken += 1
                     sleep(_PAUSE)
@@ -85,6 +85,9 @@ class Callers:
                         break
             if self._stop.is_set():
                 break
+            if connection is not None and number % _ON_ONE == _ON_ONE - 1:
+                connection.close()
+                connection, asked = None, asked + 1
         if connection is not None:
             connection.close()
 
