@@ -1,6 +1,6 @@
 """What `docker compose up` does, without Docker: its commands, in its order, with its environment and health checks.
 
-mongod, broker ─► topics (ends) ─► relay, engine-1, engine-2 (healthy) ─► a message, a command ─► SIGTERM: status 0
+mongod, broker ─► topics (ends) ─► relay, engine-1, engine-2, api (healthy) ─► a message, commands, HTTP ─► SIGTERM
 
 Kafka and MongoDB are the packaged ones; what differs from the Compose file is where they are, and what containers would
 have for themselves: the ports of the probes, and the names of the topics. And since the packaged broker now and then
@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import pytest
 from confluent_kafka import Producer
 
+from tests.acceptance.callers import ask
 from tests.acceptance.engines import until
 from tests.deploy.manifests import ROOT, Process, compose_processes, compose_services
 from tests.processes import bounded, end_of
@@ -108,6 +109,7 @@ class Services:
         folder.mkdir()
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("ICEFLOE_")}
         own = {"ICEFLOE_HEALTH_HOST": "127.0.0.1", "ICEFLOE_HEALTH_PORT": str(free_port())}
+        own |= {"ICEFLOE_API_HOST": "127.0.0.1", "ICEFLOE_API_PORT": str(free_port())}
         environment = inherited | process.environment | self._elsewhere | own
         with (folder / "log").open("wb") as log:
             command = _runnable(["icefloe", *process.arguments])
@@ -128,6 +130,18 @@ def _inputs() -> dict[str, Any]:
     [text] = re.findall(r"^# +inputs='(.*)'$", (ROOT / "docker-compose.yml").read_text(), re.MULTILINE)
     inputs: dict[str, Any] = json.loads(text)
     return inputs
+
+
+def _ask_the_api(api: Container) -> None:
+    """Make a key as the Compose file's own explanation says, and start a run with it."""
+    made = api.run(["icefloe", "keys", "create", "--subject", "me", "--role", "admin", "--role", "requester", "--json"])
+    assert made.returncode == 0, made.stderr
+    key = json.loads(made.stdout)["token"]
+    port = int(api.environment["ICEFLOE_API_PORT"])
+    started = {"workflow": WORKFLOW, "inputs": _inputs()}
+    assert ask(port, "POST", "/v1/runs", started)[0] == 401
+    status, run = ask(port, "POST", "/v1/runs?wait=30", started, Authorization=f"Bearer {key}")
+    assert (status, run["status"]) == (201, "SUCCESS")
 
 
 def test_what_compose_starts_runs_workflows_and_ends_when_it_is_asked_to(
@@ -153,6 +167,7 @@ def test_what_compose_starts_runs_workflows_and_ends_when_it_is_asked_to(
             return len(found.stdout.splitlines()) == 2
 
         until(both_succeeded, "the run of the command and that of the message have succeeded", PATIENCE)
+        _ask_the_api(services.containers["api"])
         well = engine.run(["icefloe", "doctor"])
         assert well.returncode == 0, well.stdout.decode()
 
