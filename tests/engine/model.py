@@ -216,9 +216,20 @@ class Model:
         self.paused = paused
         return "applied"
 
-    def retry(self, generation: int) -> Verdict:
+    def bypass(self, name: str, generation: int) -> Verdict:
+        task = self.tasks[name]
+        waits = task.status == "WAITING" or task.not_before is not None
+        if generation != task.generation or not waits:
+            return "rejected"
+        task.status = "SKIPPED"
+        self.close(task)
+        return "applied"
+
+    def retry(self, generation: int, skip: tuple[str, ...] = ()) -> Verdict:
         redone = {name for name, task in self.tasks.items() if task.status in BAD}
         if generation != self.generation or not self.ended or self.status == "SUCCESS" or not redone:
+            return "rejected"
+        if not redone.issuperset(skip):
             return "rejected"
         while True:
             more = {
@@ -232,6 +243,6 @@ class Model:
         self.generation += 1
         self.paused = self.cancelled = False
         for name in redone:
-            self.tasks[name] = Task(generation=self.generation)
+            self.tasks[name] = Task("SKIPPED" if name in skip else "PENDING", generation=self.generation)
         self.settle()
         return "applied"

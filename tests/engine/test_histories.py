@@ -20,6 +20,7 @@ from engine.transitions import (
     RunWoken,
     Signal,
     SignalReceived,
+    TaskBypassed,
     TaskClaimed,
     TaskFailed,
     TaskLost,
@@ -178,10 +179,17 @@ class History(RuleBasedStateMachine):
         assert self.model.cancel() == self.say(RunCancelled())
 
     @precondition(lambda self: self.journal and self.run.is_final)
-    @rule(old=st.sampled_from([0, 0, 1]))
-    def retry(self, old: int) -> None:
-        generation = self.run.generation - old
-        assert self.model.retry(generation) == self.say(RunRetried(generation))
+    @rule(old=st.sampled_from([0, 0, 1]), skip=st.lists(NAMES, max_size=2))
+    def retry(self, old: int, skip: list[str]) -> None:
+        generation, left_out = self.run.generation - old, tuple(name for name in skip if name in self.run.tasks)
+        assert self.model.retry(generation, left_out) == self.say(RunRetried(generation, "again", left_out))
+
+    @precondition(lambda self: self.journal and len(self.journal) % 4 == 0)
+    @rule(name=NAMES, old=st.sampled_from([0, 0, 0, 1]))
+    def bypass(self, name: str, old: int) -> None:
+        if name in self.run.tasks:
+            generation = self.run.tasks[name].generation - old
+            assert self.model.bypass(name, generation) == self.say(TaskBypassed(name, generation, "by hand"))
 
     @invariant()
     def the_model_agrees(self) -> None:
