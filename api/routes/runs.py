@@ -205,14 +205,16 @@ async def resume_run(run_id: str, services: ServicesOf, principal: Asking, why: 
 
 @router.post("/{run_id}/retry", summary="Retry a run", response_model=RunModel, responses=documented(404, 409))
 async def retry_run(run_id: str, services: ServicesOf, principal: Asking, how: RetryRun | None = None) -> Response:
-    """Try a failed or cancelled run again, from the tasks that failed; those that succeeded stay as they are."""
+    """Try a failed or cancelled run again, from the tasks that failed; those that succeeded stay as they are.
+
+    To go on without a task takes the right to skip it: else who was refused something could leave out who refused it.
+    """
     asked = how or RetryRun()
+    skip = tuple(dict.fromkeys(asked.skip))
+    if skip:
+        await run_for(services, principal, "skip_task", run_id)
     return await _proposed(
-        services,
-        principal,
-        "retry_run",
-        run_id,
-        lambda run: RunRetried(run.generation, asked.reason, tuple(dict.fromkeys(asked.skip))),
+        services, principal, "retry_run", run_id, lambda run: RunRetried(run.generation, asked.reason, skip)
     )
 
 

@@ -341,12 +341,21 @@ def test_a_run_is_paused_resumed_and_cancelled_with_who_and_why(orders: Desk) ->
 def test_a_failed_run_is_retried_without_what_is_skipped(orders: Desk) -> None:
     id_ = started(orders)
     orders.engine.fail("ask", id_)
-    ada = orders.ask("ada", "requester")
-    wrong = ada.ask("POST", f"/v1/runs/{id_}/retry", json={"skip": ["aks"]})
+    ann = orders.ask("ann", "admin")
+    wrong = ann.ask("POST", f"/v1/runs/{id_}/retry", json={"skip": ["aks"]})
     assert wrong.status_code in {404, 409}
-    run = ada.post(f"/v1/runs/{id_}/retry", {"reason": "by hand", "skip": ["ask"]})
+    run = ann.post(f"/v1/runs/{id_}/retry", {"reason": "by hand", "skip": ["ask"]})
     assert (run["generation"], [task["status"] for task in run["dag"]["tasks"]]) == (2, ["SKIPPED", "OMITTED"])
     assert orders.store.journal(id_)[-1].detail == {"reason": "by hand", "skip": ["ask"]}
+
+
+def test_who_may_skip_no_task_retries_no_run_without_one(orders: Desk) -> None:
+    id_ = started(orders)
+    orders.engine.fail("ask", id_)
+    ada = orders.ask("ada", "requester")
+    answer = ada.ask("POST", f"/v1/runs/{id_}/retry", json={"skip": ["ask"]})
+    assert (answer.status_code, answer.json()["code"]) == (403, "not-yours")
+    assert ada.post(f"/v1/runs/{id_}/retry", {})["generation"] == 2
 
 
 def test_a_reason_that_is_too_long_is_refused(orders: Desk) -> None:
