@@ -86,7 +86,7 @@ def _said(task: TaskState, link: Link, signal: str) -> Standing | None:
     """What the person has decided already, by this link or otherwise, or somebody in his place."""
     for one in task.accepted:
         done = _DONE.get(one.decision or "", "answered")
-        if one.id == signal:
+        if one.id == signal and one.sender == link.person:
             return Standing(
                 HTTPStatus.OK, f"You have {done} this", "Your decision is recorded. You can close this page."
             )

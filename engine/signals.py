@@ -24,7 +24,8 @@ def received(draft: Draft, transition: SignalReceived, at: float, luck: float) -
     task = draft.tasks.get(name)
     if task is None:
         return unknown_task(draft, name)
-    if any(one.id == signal.id for one in task.accepted):
+    known = next((one for one in task.accepted if one.id == signal.id), None)
+    if known is not None and known.sender == signal.sender:
         return DUPLICATE
     speaks: Voice | Rejected | None = untimely(draft, name, task, signal.generation, signal.kind)
     if max(len(signal.id), len(signal.sender or "")) > ID_CHARS:
@@ -33,6 +34,8 @@ def received(draft: Draft, transition: SignalReceived, at: float, luck: float) -
         speaks = _unwanted(draft, name, task, signal)
     if isinstance(speaks, Rejected):
         return speaks
+    if known is not None:  # it must not be taken for what the other one sent
+        return Rejected("SIGNAL_ID_TAKEN", f"somebody else sent {name!r} a signal of the same id: choose another id")
     on_behalf = None if speaks is None else speaks.on_behalf
     refusal = _oversized(draft, signal)
     if refusal is not None:

@@ -17,7 +17,7 @@ from api.routes.runs import Why, proposed
 from api.seen import run_for
 from api.services import Asking, Services, ServicesOf
 from engine.explain import explain, why_omitted
-from engine.faults import nearest, shown
+from engine.faults import Fault, Invalid, nearest, shown
 from engine.limits import ID_CHARS
 from engine.run import TaskState, WorkflowRun, present
 from engine.transitions import RunRetried, Signal, SignalReceived, TaskBypassed, Transition
@@ -26,6 +26,7 @@ from store.identifiers import new_id
 router = APIRouter(route_class=GuardedRoute, prefix="/runs/{run_id}/tasks/{task}", tags=["Tasks"])
 
 TaskName = Annotated[str, Path(description="The name of one of its tasks", examples=["manual-approval"])]
+_OURS: Final = ("api-", "link-")  # with another one's id somebody could keep his decision out
 _DATA: Final[dict[str, JsonValue]] = {"report_url": "https://reports.example.org/4711"}
 
 
@@ -100,10 +101,16 @@ async def signal_task(
 ) -> Response:
     """Send a waiting task its data, in the caller's name.
 
-    Only whom the task asks may, and what he sends must fit the JSON Schema that it gives in `wants`.
+    Only whom the task asks may, and what he sends must fit the JSON Schema that it gives in `wants`. A decision takes
+    the role of an approver, here as well.
     """
     run = await run_for(services, principal, "signal_task", run_id)
-    generation = body.generation or _task(run, task).generation
+    state = _task(run, task)
+    if body.id is not None and body.id.startswith(_OURS):
+        raise Invalid(Fault("id", f"ids that begin with {' or '.join(_OURS)} are those of decisions: choose another"))
+    if "approve" in ((state.wants and state.wants.closes) or {}):
+        await run_for(services, principal, "decide", run_id)
+    generation = body.generation or state.generation
     id_ = body.id or new_id(services.store.now())
     signal = Signal(id_, generation, principal.subject, body.data, groups=principal.groups)
     return await proposed(services, principal, run_id, SignalReceived(task, signal))

@@ -19,7 +19,17 @@ from api.settings import ApiSettings
 from blocks.approval import Decision
 from blocks.catalogue import Catalogue
 from blocks.links import Link, sign, signal_id, url
-from engine.transitions import RunCancelled, RunRetried, TaskBypassed, TaskDelegated, TaskSucceeded, TaskTimedOut, Wants
+from engine.transitions import (
+    RunCancelled,
+    RunRetried,
+    Signal,
+    SignalReceived,
+    TaskBypassed,
+    TaskDelegated,
+    TaskSucceeded,
+    TaskTimedOut,
+    Wants,
+)
 from store.protocol import StoreUnavailable
 from tests.api.conftest import LINK_KEY, Believing, Desk
 from tests.store.conftest import Place
@@ -377,3 +387,16 @@ def test_without_a_key_there_are_no_links(place: Place, catalogue: Catalogue, ap
     settings = api_settings.model_copy(update={"link_key": None})
     with TestClient(create_app(settings, place.open(), catalogue, authenticator=Believing())) as client:
         is_page(client.get(f"/links/{token()}"), 404, "No links are made here")
+
+
+def test_nobody_uses_up_a_link_by_sending_something_under_its_id(desk: Desk) -> None:
+    ask(desk, closes={"approve": 2, "reject": 1})
+    link = token("reject", "bob")
+    data = {"decision": "approve"}
+    squatted = {"data": data, "id": signal_id(link)}
+    answer = desk.ask("ada", "approver").ask("POST", "/v1/runs/r/tasks/ask/signal", json=squatted)
+    assert (answer.status_code, answer.json()["faults"][0]["path"]) == (422, "id")
+    desk.engine.do(SignalReceived("ask", Signal(signal_id(link), 1, "ada", data)))  # as who writes to the store may
+    assert "Do you reject?" in desk.client.get(f"/links/{link}").text
+    assert "is recorded" not in desk.client.post(f"/links/{link}").text
+    assert [one.sender for one in desk.engine.run().tasks["ask"].accepted] == ["ada"]

@@ -254,3 +254,25 @@ def test_what_isnt_ones_own_isnt_there(orders: Desk, path: str) -> None:
     assert orders.ask("olga", "approver").ask("GET", f"/v1/runs/{id_}{path}").status_code == 404
     asked(orders, id_)
     assert orders.ask("olga", "approver").ask("GET", f"/v1/runs/{id_}{path}").status_code == 200
+
+
+def test_a_decision_takes_the_role_of_an_approver_as_a_signal_too(desk: Desk) -> None:
+    id_ = waiting(desk, Wants(senders=("ada",), closes={"approve": 1, "reject": 1}))
+    path, said = f"/v1/runs/{id_}/tasks/wait/signal", {"data": {"decision": "approve"}}
+    for roles in (("requester",), ("builder",), ("admin",)):
+        answer = desk.ask("ada", *roles).ask("POST", path, json=said)
+        assert (answer.status_code, answer.json()["code"]) == (403, "not-yours")
+    desk.ask("ada", "requester", "approver").post(path, said)
+    [signal] = desk.engine.run(id_).tasks["wait"].inbox
+    assert signal.sender == "ada"
+
+
+def test_nobodys_signal_is_taken_for_what_somebody_else_sent(desk: Desk) -> None:
+    id_ = waiting(desk, Wants(senders=("olga", "otto"), closes={"*": 2}))
+    path = f"/v1/runs/{id_}/tasks/wait/signal"
+    olga, otto = desk.ask("olga", "approver"), desk.ask("otto", "approver")
+    olga.post(path, {"data": "hers", "id": "s"})
+    answer = otto.ask("POST", path, json={"data": "his", "id": "s"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "signal-id-taken")
+    otto.post(path, {"data": "his", "id": "t"})
+    assert [one.data for one in desk.engine.run(id_).tasks["wait"].inbox] == ["hers", "his"]
