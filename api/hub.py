@@ -264,12 +264,16 @@ class Hub:
             begin = min(follower.position for follower in group)
             try:
                 news, position = await self._history_read(read_news, store, begin, PAGE, _tenants(group))
-            except HistoryLost:
-                for follower in [one for one in group if one.position == begin]:
-                    self._give_up(group, follower, "what followed is not to be had any more: read everything again")
-                continue
+            except StoreGone:
+                raise
             except StoreUnavailable:
                 await asyncio.sleep(TROUBLED_SECONDS)
+                continue
+            except StoreError as error:  # it is for who named that position, and for nobody else in the group
+                if not isinstance(error, HistoryLost):
+                    _log.warning("position_unreadable", reason=str(error))
+                for follower in [one for one in group if one.position == begin]:
+                    self._give_up(group, follower, "what followed is not to be had any more: read everything again")
                 continue
             for follower in list(group):
                 follower.tell(news, position)

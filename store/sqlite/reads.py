@@ -11,12 +11,14 @@ from typing import Any, Final
 
 import orjson
 
+from engine.limits import INTEGERS
 from engine.run import JournalEntry
 from engine.statuses import RunStatus
 from store.protocol import BEGINNING, Changes, HistoryLost, Page, Position, RunQuery, Sealed, StoreError
 from store.sqlite.rows import SELECT_CHANGES, SUMMARY, position, read_change, read_summary
 from store.texts import UNREADABLE, canonical, dumps, in_short, read_entry
 
+_DIGITS: Final = 18  # of a position: no row has a longer number
 _TENANTS: Final = """
 WITH RECURSIVE tenants (tenant) AS (
   SELECT min(tenant) FROM runs
@@ -69,7 +71,7 @@ def number_of(place: Position) -> int:
     """
     if place == BEGINNING:
         return 0
-    if not place.isdecimal():
+    if not place.isdecimal() or len(place) > _DIGITS:
         raise HistoryLost(f"{place!r} is no position in the feed of this store: it was another store's")
     return int(place)
 
@@ -192,7 +194,7 @@ def _cursor(created_at: float, number: int) -> str:
 def _place(cursor: str) -> tuple[float, int]:
     try:
         at, number = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if type(at) is float and type(number) is int:
+        if type(at) is float and type(number) is int and number in INTEGERS:
             return at, number
     except (ValueError, TypeError):
         pass

@@ -201,6 +201,21 @@ def test_who_comes_from_elsewhere_is_told_to_begin_again(place: Place, engine: P
     play(hub, scene)
 
 
+@pytest.mark.parametrize("forged", ["0" * 20 + "9" * 20, "0" * 16 + "x", "82" + "0" * 16 + "F" * 8])
+def test_who_forges_a_position_disturbs_nobody_who_catches_up(place: Place, engine: Player, forged: str) -> None:
+    hub = Hub(place.open(), another(place))
+
+    async def scene() -> None:
+        begin = engine.store.position()
+        for number in range(20):
+            engine.start(f"r-{number}")
+        forger, honest = await asyncio.gather(*(hub.follow(everything, after=one) for one in (forged, begin)))
+        assert [event.position for event in await taken(honest, 20)] == positions(engine.store, begin)
+        assert (await taken(forger, 1))[0].kind == "reset"
+
+    play(hub, scene)
+
+
 def test_who_has_missed_too_much_begins_again_and_delays_nobody_else(
     place: Place, engine: Player, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -253,6 +253,7 @@ def test_runs_are_found_by_what_is_asked(orders: Desk, query: str, found: set[st
         ("limit=0", "query.limit"),
         ("limit=501", "query.limit"),
         ("cursor=x", "query.cursor"),
+        ("cursor=WzEuMCw5MjIzMzcyMDM2ODU0Nzc1ODA4XQ", "query.cursor"),  # [1.0,9223372036854775808]
         ("waiting_for=olga", "query.waiting_for"),
         ("created_after=yesterday", "query.created_after"),
     ],
