@@ -17,7 +17,20 @@ from api.health import Health
 from api.hub import Hub
 from api.metrics import Measured, Metrics
 from api.rates import Rates
-from api.routes import approvals, blocks, histories, links, live, operations, process, runs, tasks, webhooks, workflows
+from api.routes import (
+    approvals,
+    blocks,
+    drafts,
+    histories,
+    links,
+    live,
+    operations,
+    process,
+    runs,
+    tasks,
+    webhooks,
+    workflows,
+)
 from api.services import Services
 from api.settings import ApiSettings
 from api.writing import Writer
@@ -27,6 +40,7 @@ from store.protocol import Store
 VERSIONED: Final = "/v1"
 
 _ROUTERS: Final[tuple[APIRouter, ...]] = (
+    drafts.router,
     workflows.router,
     blocks.router,
     runs.router,
