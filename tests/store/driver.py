@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from time import monotonic, sleep
 from typing import Any
 
-from engine.asked import waiting_for
+from engine.asked import group_key, person_key, waiting_for
 from engine.documents import Workflow
 from engine.draft import fold
 from engine.machine import Dispatch, ready
@@ -148,8 +148,9 @@ def untimed(run: WorkflowRun) -> WorkflowRun:
 
 
 def check(store: Store) -> None:
-    """What must hold: revisions have no gap, statuses are those of the journal, and the feed told each change once."""
+    """What must hold: the feed told each change once, journals are whole, and say what the runs and all lists say."""
     told: dict[str, list[JournalEntry]] = {}
+    asked: set[str] = set()
     position, page = BEGINNING, store.changes(BEGINNING, limit=7)
     while page.changes:
         positions = [change.position for change in page.changes]
@@ -160,6 +161,7 @@ def check(store: Store) -> None:
                 assert change.entry is not None
                 assert (change.document is not None) == (change.revision == 1)
                 told.setdefault(change.id, []).append(change.entry)
+                asked |= _asked_by(change)
         position = page.position
         page = store.changes(position, limit=7)
     assert page.position <= store.position()
@@ -173,9 +175,20 @@ def check(store: Store) -> None:
         assert fold(journal, run.tasks) == ({name: task.status for name, task in run.tasks.items()}, run.status)
         summary = summaries[id_]
         assert (summary.status, summary.error, summary.finished_at) == (run.status, run.error, run.finished_at)
-        for who in waiting_for(run):
-            assert id_ in {one.id for one in everything(store, run.tenant, waiting_for=frozenset({who}))}
     assert sorted(one.id for summaries in found.values() for one in summaries) == sorted(told)
+    for tenant in found:
+        asking = {id_: waiting_for(run) for id_, run in store.load(told).items() if run.tenant == tenant}
+        for who in asked.union(*asking.values()):
+            found_waiting = {one.id for one in everything(store, tenant, waiting_for=frozenset({who}))}
+            assert found_waiting == {id_ for id_, people in asking.items() if who in people}
+
+
+def _asked_by(change: Change) -> set[str]:
+    """Everybody whom a task may ask from this change on."""
+    transition = change.transition or {}
+    wants = transition.get("wants") or {}
+    people = [*(wants.get("senders") or ()), *([transition["to"]] if "to" in transition else ())]
+    return {*map(person_key, people), *map(group_key, wants.get("groups") or ())}
 
 
 def news(store: Store, after: Position, *, excluding: str | None = None) -> list[Change]:

@@ -18,12 +18,15 @@ from engine.statuses import FINAL_RUN, RunStatus
 from engine.transitions import (
     Error,
     RunCancelled,
+    RunFailed,
     RunPaused,
     RunResumed,
     RunRetried,
     RunWoken,
     Signal,
     SignalReceived,
+    TaskBypassed,
+    TaskDelegated,
     TaskFailed,
     TaskLost,
     TaskReleased,
@@ -35,6 +38,8 @@ from engine.transitions import (
 from store.protocol import NewRun, Proposal, Store
 from tests.store.conftest import Place
 from tests.store.driver import states, untimed, values, workflow
+
+PEOPLE = ("ada", "bob", "eva", "olga")
 
 
 @dataclass
@@ -128,6 +133,7 @@ class World:
                 TaskSucceeded(task, token),
                 TaskFailed(task, token, Error("BROKEN", "it broke"), retryable=dice.random() < 0.7),
                 TaskSuspended(task, token, after=dice.choice([None, 10.0]), wants=Wants()),
+                *[TaskSuspended(task, token, after=dice.choice([None, 10.0]), wants=self._wants())] * 3,
                 TaskReleased(task, token),
             ]
             return dice.choice(results)
@@ -137,9 +143,32 @@ class World:
             RunResumed(),
             RunCancelled() if dice.random() < 0.2 else RunResumed(),
             RunRetried(run.generation),
-            SignalReceived("a", Signal(f"s{dice.randrange(4)}", run.tasks["a"].generation, "olga", {"n": 1})),
+            RunFailed(Error("ENGINE_ERROR", "it can't go on")) if dice.random() < 0.1 else RunResumed(),
+            *[self._said(dice.choice(_asking(run) or list(run.tasks)), run.generation)] * 4,
         ]
         return dice.choice(others)
+
+    def _wants(self) -> Wants:
+        """What a task wants of people, who may be barred, or be asked both by name and in a group."""
+        people = self.dice.choice([None, PEOPLE[:1], PEOPLE[:3]])
+        closes = self.dice.choice([None, {"approve": 1}, {"approve": 2, "reject": 1}])
+        return Wants(None, people, closes, self.dice.choice([None, ("stewards",)]), self.dice.choice([(), PEOPLE[1:2]]))
+
+    def _said(self, task: str, generation: int) -> Transition:
+        """Something that somebody says to a task."""
+        dice = self.dice
+        person, other, groups = dice.choice(PEOPLE), dice.choice(PEOPLE), dice.choice([(), ("stewards",)])
+        decision = {"decision": dice.choice(["approve", "reject"]), "comment": "à bientôt"}
+        said: list[Transition] = [
+            SignalReceived(task, Signal(f"s{dice.randrange(20)}", generation, person, decision, groups=groups)),
+            TaskDelegated(task, generation, person, other, "away", groups),
+            TaskBypassed(task, generation, "never mind") if dice.random() < 0.2 else RunResumed(),
+        ]
+        return dice.choice(said)
+
+
+def _asking(run: WorkflowRun) -> list[str]:
+    return [name for name, task in run.tasks.items() if task.wants is not None]
 
 
 @pytest.mark.parametrize("seed", range(12))
