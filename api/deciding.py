@@ -2,7 +2,7 @@
 
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from api.models import RUN_ID, Page, PageQuery, WorkflowRef
 from engine.limits import ID_CHARS, NAME_CHARS, REASON_CHARS
@@ -44,7 +44,7 @@ class Approval(BaseModel):
     on_behalf_of: str | None = Field(description="In whose place the caller is asked; null: in his own")
 
 
-_APPROVAL: Final = {
+_APPROVAL: Final[dict[str, JsonValue]] = {
     "run": RUN_ID,
     "workflow": {"name": "metadata-change-request", "version": 3},
     "task": "manual-approval",
