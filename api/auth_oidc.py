@@ -19,6 +19,7 @@ from api.problems import Problem
 from api.settings import OidcSettings
 
 _RETRY_SECONDS: Final = 5
+_TRUE: Final = (True, "true")  # some issuers have texts here
 _REASONS: Final[Mapping[type[jwt.PyJWTError], str]] = {  # the first that fits
     jwt.ExpiredSignatureError: "it has expired: get a new one",
     jwt.ImmatureSignatureError: "it is not valid yet (`nbf` or `iat`): a clock may be wrong",
@@ -54,7 +55,7 @@ class OidcTokens:
         """
         claims = await self._claims(token)
         told = self._settings
-        if told.subject_claim == "email" and claims.get("email_verified") is False:
+        if told.subject_claim == "email" and claims.get("email_verified", True) not in _TRUE:
             raise _refused("its `email` is not verified, so that anybody might have made it up")
         subject = _claim(claims, told.subject_claim)
         tenant = told.tenant if told.tenant_claim is None else _claim(claims, told.tenant_claim)

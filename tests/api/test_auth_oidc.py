@@ -132,6 +132,7 @@ def test_who_has_no_role_that_is_known_is_somebody_who_may_do_nothing(issuer: Is
         ({"email": "ada\u202e"}, "can't be seen"),
         ({"email": "a" * 300}, "300 characters"),
         ({"email_verified": False}, "not verified"),
+        ({"email_verified": "false"}, "not verified"),
         ({"groups": [f"g{nr}" for nr in range(501)]}, "501 groups"),
         ({"groups": ["a\n"]}, "can't be seen"),
     ],
