@@ -11,6 +11,7 @@ from api.questions import was_asked
 from api.services import Services
 from engine.asked import waiting_for
 from engine.run import WorkflowRun
+from store.protocol import Store
 
 
 async def run_for(services: Services, principal: Principal, operation: str, run_id: str) -> WorkflowRun:
@@ -19,7 +20,12 @@ async def run_for(services: Services, principal: Principal, operation: str, run_
     Raises:
         Problem: it doesn't exist for him (404), or he may read it but not do this (403).
     """
-    run = (await run_in_threadpool(services.store.load, [run_id])).get(run_id)
+    return await run_in_threadpool(_run_for, services.store, principal, operation, run_id)
+
+
+def _run_for(store: Store, principal: Principal, operation: str, run_id: str) -> WorkflowRun:
+    """As above; whom a task asked may be a costly question."""
+    run = store.load([run_id]).get(run_id)
     if run is None or not applies(RULES["read_run"], principal, run):
         raise not_found(f"run {run_id!r}")
     if not applies(RULES[operation], principal, run):

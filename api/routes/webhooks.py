@@ -19,6 +19,7 @@ from api.answers import answer
 from api.guard import GuardedRoute
 from api.models import RUN_ID, Moment, Page, PageQuery
 from api.problems import Problem, documented, not_found
+from api.rates import too_many
 from api.services import Asking, Services, ServicesOf
 from api.webhooks import KIND, MOST_OVERLAP, OVERLAP, Endpoint, Message, Secret
 from engine.faults import Fault, Invalid
@@ -232,9 +233,9 @@ async def receive_webhook(  # noqa: PLR0913, PLR0917 - what FastAPI fills in
         raise Problem(HTTPStatus.UNAUTHORIZED, "bad-signature", sentence, headers={"WWW-Authenticate": "Webhook"})
     seconds = request.app.state.rates.wait(f"webhook\0{endpoint.id}")
     if seconds is not None:
-        sentence = f"too many messages in a minute: try again in {seconds:.0f} s"
-        raise Problem(HTTPStatus.TOO_MANY_REQUESTS, "rate-limited", sentence, headers={"Retry-After": f"{seconds:.0f}"})
-    creation = await services.writer.start(webhooks.run_of(endpoint, message, await request.json()))
+        raise too_many("messages came to this endpoint in a minute", seconds)
+    run = await run_in_threadpool(webhooks.run_of, endpoint, message, await request.json())
+    creation = await services.writer.start(run)
     if creation.outcome == "refused":
         if any(fault.path == "id" for fault in creation.faults):
             sentence = f"webhook-id {message.id!r} came before with another body: another message needs another id"
