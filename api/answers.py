@@ -1,5 +1,6 @@
 """Answers whose documents are JSON already: written as they are, with their ETag, or not again if the caller has it."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -10,6 +11,7 @@ from fastapi import Request, Response
 from api.problems import Problem
 
 JSON: Final = "application/json"
+_VERSION: Final = re.compile(r'"([1-9][0-9]{0,17})"')
 
 
 def answer(
@@ -21,7 +23,8 @@ def answer(
 
 def tagged(document: object, tag: str, request: Request) -> Response:
     """An answer with its ETag; 304 and no body for who has that already."""
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    # A cache must not take what it has of one caller's for another's: both may have, say, a version 1.
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
     if tag in _tags(request, "If-None-Match"):
         return Response(None, HTTPStatus.NOT_MODIFIED, headers)
     return answer(document, headers=headers)
@@ -44,11 +47,11 @@ def expected(request: Request, what: str) -> int | None:
         raise Problem(HTTPStatus.PRECONDITION_REQUIRED, "if-match-required", sentence)
     if given.strip() == "*":
         return None
-    number = given.strip().removeprefix('"').removesuffix('"')
-    if given.strip() != etag(number) or not (number.isascii() and number.isdigit()):
+    version = _VERSION.fullmatch(given.strip())
+    if version is None:
         sentence = f"If-Match takes the ETag of one version, such as {etag(3)}; {what} has none that fits what was sent"
         raise Problem(HTTPStatus.PRECONDITION_FAILED, "version-differs", sentence)
-    return int(number[:18])
+    return int(version[1])
 
 
 def _tags(request: Request, header: str) -> set[str]:

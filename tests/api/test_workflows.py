@@ -106,7 +106,7 @@ def test_a_new_version_follows_the_one_that_was_read(desk: Desk) -> None:
     assert (without.status_code, without.json()["code"]) == (428, "if-match-required")
     second = put(desk, changed("2"), '"1"')
     assert (second.status_code, second.headers["ETag"]) == (200, '"2"')
-    for stale in ('"1"', '"7"', "2", 'W/"2"', '"x"'):
+    for stale in ('"1"', '"7"', "2", 'W/"2"', '"x"', '"02"', f'"{"0" * 17}21"'):
         late = put(desk, changed("3"), stale)
         assert (late.status_code, late.json()["code"]) == (412, "version-differs"), stale
     assert put(desk, changed("3"), "*").headers["ETag"] == '"3"'
@@ -167,7 +167,9 @@ def test_versions_are_listed_the_latest_first_and_read_for_ever(desk: Desk) -> N
     assert vera.get("/v1/workflows/sketch/versions/2")["description"] == "1"
     tagged = vera.ask("GET", "/v1/workflows/sketch", headers={"If-None-Match": '"5"'})
     assert (tagged.status_code, tagged.content) == (304, b"")
-    assert vera.ask("GET", "/v1/workflows/sketch/versions?cursor=x").status_code == 422
+    assert tagged.headers["Vary"] == "Authorization"  # what a cache has of another caller's version 1 isn't this one
+    for cursor in ("x", f"{'0' * 12}{'9' * 20}"):
+        assert vera.ask("GET", f"/v1/workflows/sketch/versions?cursor={cursor}").status_code == 422
 
 
 @pytest.mark.parametrize(
