@@ -270,10 +270,8 @@ class Hub:
                 await asyncio.sleep(TROUBLED_SECONDS)
                 continue
             except StoreError as error:  # it is for who named that position, and for nobody else in the group
-                if not isinstance(error, HistoryLost):
-                    _log.warning("position_unreadable", reason=str(error))
-                for follower in [one for one in group if one.position == begin]:
-                    self._give_up(group, follower, "what followed is not to be had any more: read everything again")
+                _log.warning("history_lost", reason=str(error))
+                self._give_up_all(group, begin)
                 continue
             for follower in list(group):
                 follower.tell(news, position)
@@ -286,6 +284,10 @@ class Hub:
                 self._join(follower)
             if not news:
                 await asyncio.sleep(QUICK_SECONDS)
+
+    def _give_up_all(self, group: list[Follower], position: Position) -> None:
+        for follower in [one for one in group if one.position == position]:
+            self._give_up(group, follower, "what followed is not to be had any more: read everything again")
 
     def _give_up(self, group: list[Follower], follower: Follower, reason: str) -> None:
         follower.reset(self._position or "", reason)
