@@ -38,7 +38,8 @@ def _misfit_defaults(schema: Mapping[str, Any], checked: Schema) -> Iterator[Fau
     for name, inner in schema.get("properties", {}).items():
         if isinstance(inner, dict) and "default" in inner:
             for fault in checked.faults({name: inner["default"]}, at=""):
-                yield Fault(f"inputs.properties.{name}.default", f"doesn't fit: {fault.message[:_SHOWN]}")
+                told = Fault(fault.path.removeprefix(f".{name}").removeprefix("."), fault.message)
+                yield Fault(f"inputs.properties.{name}.default", f"doesn't fit: {str(told)[:_SHOWN]}")
 
 
 def declared_inputs(schema: Mapping[str, Any]) -> frozenset[str] | None:

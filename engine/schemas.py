@@ -1,12 +1,12 @@
 """JSON Schemas that users write: compiled once, checked in linear time, with defaults filled in."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jsonschema_rs
 
-from engine.faults import Fault
+from engine.faults import Fault, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,20 @@ class Schema:
         """Every way in which `value` doesn't fit, with paths that begin with `at`."""
         if self.validator is None or self.validator.is_valid(value):
             return []
-        return [
-            Fault(at + "".join(_segment(part) for part in error.instance_path), error.message)
-            for error in self.validator.iter_errors(value)
-        ]
+        return [fault for error in self.validator.iter_errors(value) for fault in self._told(error, at)]
+
+    def _told(self, error: jsonschema_rs.ValidationError, at: str) -> Iterator[Fault]:
+        """An error at the place that a form has for it: a property that is missing, or too many, is named there."""
+        place = at + "".join(_segment(part) for part in error.instance_path)
+        match error.kind:
+            case jsonschema_rs.ValidationErrorKind.Required(property=name):
+                yield Fault(place + _segment(name), "is required")
+            case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected=names):
+                known = _properties(self.document, error.schema_path[:-1])
+                for name in names:
+                    yield Fault(place + _segment(name), f"is not known here{nearest(name, known)}")
+            case _:
+                yield Fault(place, error.message)
 
     def with_defaults(self, value: dict[str, Any]) -> dict[str, Any]:
         """`value`, with the defaults of absent properties, also of nested objects."""
@@ -32,6 +42,13 @@ class Schema:
 
 def _segment(part: str | int) -> str:
     return f"[{part}]" if isinstance(part, int) else f".{part}"
+
+
+def _properties(schema: Any, path: list[str | int]) -> list[str]:
+    """The names of the properties that the schema at a path within `schema` declares."""
+    for part in path:
+        schema = schema[part]
+    return list(schema.get("properties", {}))
 
 
 def _filled(schema: Mapping[str, Any], value: dict[str, Any]) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def test_inputs_that_are_no_json_object_are_wrong_usage(saved: Desk, inputs: str
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--inputs", '{"owner": "olga"}'], 'the run can\'t be started: inputs: "asset" is a required property'),
+        (["--inputs", '{"owner": "olga"}'], "the run can't be started: inputs.asset: is required"),
         (
             ["--version", "7", "--inputs", INPUTS],
             "the run can't be started: version: 'change-owner' has no version 7; its latest is 1",
@@ -110,7 +110,7 @@ def test_all_faults_of_the_inputs_are_told_one_a_line(saved: Desk) -> None:
     assert ended.status == 1
     first, *faults = ended.err.splitlines()
     assert first == "error: the run can't be started"
-    assert sorted(fault.split(":")[0] for fault in faults) == ["  inputs", "  inputs.days", "  inputs.owner"]
+    assert sorted(fault.split(":")[0] for fault in faults) == ["  inputs.asset", "  inputs.days", "  inputs.owner"]
 
 
 def test_an_unknown_workflow_is_refused_with_the_nearest_name(saved: Desk) -> None:
