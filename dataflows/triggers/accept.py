@@ -122,7 +122,7 @@ class Acceptor:
             return request.proposal
         task = run.tasks.get(request.task)
         generation = request.generation or (1 if task is None else task.generation)
-        signal = Signal(request.id, generation, request.sender, request.data)
+        signal = Signal(request.id, generation, request.sender, request.data, groups=request.groups)
         return Proposal(run.id, SignalReceived(request.task, signal), request.sender)
 
 

@@ -1,6 +1,7 @@
 """Bindings: which workflows the messages of a topic may start, signal and cancel, and whom they may speak for."""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from dataflows.settings import Binding
@@ -27,6 +28,17 @@ def who(said: str | None, field: str, topic: str, binding: Binding) -> str:
     if said is not None and not binding.trusted:
         raise Refused("NOT_TRUSTED", f"{field}: messages of topic {topic!r} may not say who asks; leave it out")
     return said or f"kafka:{topic}"
+
+
+def groups_of(said: Sequence[str], topic: str, binding: Binding) -> tuple[str, ...]:
+    """The groups that who does it is a member of, if the message may say so.
+
+    Raises:
+        Refused: it names some, and may not.
+    """
+    if said and not binding.trusted:
+        raise Refused("NOT_TRUSTED", f"groups: messages of topic {topic!r} may not say who asks; leave it out")
+    return tuple(said)
 
 
 @lru_cache(maxsize=1024)

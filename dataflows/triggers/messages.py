@@ -15,7 +15,7 @@ import structlog
 
 from dataflows.kafka.consuming import Message
 from dataflows.settings import Binding
-from dataflows.triggers.bindings import check_bound, who
+from dataflows.triggers.bindings import check_bound, groups_of, who
 from dataflows.triggers.envelope import opened, validated
 from dataflows.triggers.models import CancelRun, PlainStart, SignalTask, StartRun
 from dataflows.triggers.refusals import Refusal, Refused
@@ -51,6 +51,7 @@ class Send(NamedTuple):
     sender: str
     data: Any
     generation: int | None
+    groups: tuple[str, ...] = ()
 
 
 class Cancel(NamedTuple):
@@ -119,7 +120,9 @@ def _request(message: Message, binding: Binding) -> Request:
         case SignalTask():
             key = _key(message, event.source, event.id)
             sender = who(data.sender, "sender", message.topic, binding)
-            return Send(data.run, data.task, run_id(binding.tenant, *key), sender, data.data, data.generation)
+            id_ = run_id(binding.tenant, *key)
+            groups = groups_of(data.groups, message.topic, binding)
+            return Send(data.run, data.task, id_, sender, data.data, data.generation, groups)
         case CancelRun():
             by = who(data.requested_by, "requested_by", message.topic, binding)
             return Cancel(Proposal(data.run, RunCancelled(data.reason), by))

@@ -11,6 +11,7 @@ from engine.documents import Name
 from engine.limits import ID_CHARS, REASON_CHARS
 
 ORIGIN_CHARS: Final = 1024  # of an event's source, and of its id
+GROUPS: Final = 1000  # of one sender
 
 
 def _plain(text: str) -> str:
@@ -53,6 +54,12 @@ class SignalTask(_Data):
     task: Name = Field(description="The name of the task", examples=["manual-approval"])
     data: Any = Field(default=None, description="What is sent", examples=[{"decision": "approve"}])
     sender: Person | None = Field(default=None, description="Who sends it; only on a trusted topic")
+    groups: list[Person] = Field(
+        default=[],
+        max_length=GROUPS,
+        description="The groups that the sender is a member of; only on a trusted topic",
+        examples=[["stewards"]],
+    )
     generation: int | None = Field(
         default=None, ge=1, description="The task's, as the sender saw it: if the run was retried since, it is refused"
     )

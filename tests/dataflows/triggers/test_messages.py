@@ -141,7 +141,19 @@ def test_s7_who_asks_is_never_taken_from_a_message_of_an_untrusted_topic() -> No
     assert started(message(), TRUSTED).requested_by == f"kafka:{TOPIC}"
     signal = read(forged[3], TRUSTED)
     assert isinstance(signal, Send)
-    assert signal.sender == "olga"
+    assert (signal.sender, signal.groups) == ("olga", ())
+
+
+def test_s7_only_a_trusted_topic_says_which_groups_somebody_is_a_member_of() -> None:
+    asked = binary(SIGNAL, {"run": "r", "task": "t", "groups": ["stewards", "owners"]})
+    assert refused(asked).code == "NOT_TRUSTED"
+    signal = read(asked, TRUSTED)
+    assert isinstance(signal, Send)
+    assert signal.groups == ("stewards", "owners")
+    for groups in ("stewards", [1], [""], ["a\nb"], ["x"] * 1001):
+        wrong = read(binary(SIGNAL, {"run": "r", "task": "t", "groups": groups}), TRUSTED)
+        assert isinstance(wrong, Refusal)
+        assert wrong.code == "BAD_MESSAGE"
 
 
 @pytest.mark.parametrize(
