@@ -39,14 +39,14 @@ from store.protocol import Store
 
 VERSIONED: Final = "/v1"
 
-_ROUTERS: Final[tuple[APIRouter, ...]] = (
+_ROUTERS: Final[tuple[APIRouter, ...]] = (  # those that are asked most come first: routes are tried in this order
+    runs.router,
+    approvals.router,
+    histories.router,
+    tasks.router,
     drafts.router,
     workflows.router,
     blocks.router,
-    runs.router,
-    histories.router,
-    tasks.router,
-    approvals.router,
     operations.router,
     live.router,
     webhooks.router,
