@@ -12,6 +12,7 @@ from blocks.contract import BlockContext, BlockError, Signal, Skip, TimedOut, Wa
 from tests.simulation.world import World
 
 APPROVERS = ("ann", "bob", "cyd")
+GROUP = "stewards"
 DECISION = {"type": "object", "required": ["decision"]}
 TWO = {"approve": 2, "reject": 2}
 DURATIONS = {
@@ -107,7 +108,7 @@ def timer_over(_arguments: Anything, _context: BlockContext, _waited: Waited) ->
 def approval(_arguments: Anything, context: BlockContext) -> dict[str, Any] | Wait:
     """Waits for one decision, for some time or for ever."""
     STAGE.get().effect(context)
-    return Wait(after=_patience(), for_signal=DECISION, senders=APPROVERS, closes={"*": 1})
+    return Wait(after=_patience(), for_signal=DECISION, senders=APPROVERS, groups=(GROUP,), closes={"*": 1})
 
 
 @approval.on_signal
@@ -125,7 +126,7 @@ def approval_decided(
 def panel(_arguments: Anything, context: BlockContext) -> dict[str, Any] | Wait:
     """Waits for two decisions of any kind."""
     STAGE.get().effect(context)
-    return Wait(after=_patience(), for_signal=DECISION, senders=APPROVERS, closes=TWO)
+    return Wait(after=_patience(), for_signal=DECISION, senders=APPROVERS, groups=(GROUP,), closes=TWO)
 
 
 @panel.on_signal
@@ -135,7 +136,7 @@ def panel_decided(
     """The second decision is the end."""
     _hesitate()
     by = [*(waited or {}).get("by", []), signal.sender]
-    waiting = Wait(outputs={"by": by}, for_signal=DECISION, senders=APPROVERS, closes=TWO)
+    waiting = Wait(outputs={"by": by}, for_signal=DECISION, senders=APPROVERS, groups=(GROUP,), closes=TWO)
     return {"by": by} if len(by) > 1 else waiting
 
 

@@ -18,7 +18,7 @@ STUCK                           a run never ends
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from blocks.contract import BlockContext
@@ -33,6 +33,7 @@ from engine.transitions import (
     Signal,
     SignalReceived,
     TaskClaimed,
+    TaskDelegated,
     TaskFailed,
     TaskLost,
     TaskReleased,
@@ -81,6 +82,7 @@ class Auditor:
         self._folded: dict[str, tuple[dict[str, TaskStatus], RunStatus]] = {}
         self._ended: set[Key] = set()
         self._accepted: defaultdict[Key, list[Signal]] = defaultdict(list)
+        self._instead: defaultdict[Key, dict[str, str]] = defaultdict(dict)
         self._processed: Counter[Key] = Counter()
         self._lost: Counter[Key] = Counter()
         self._retries: Counter[tuple[Key, int]] = Counter()
@@ -134,6 +136,8 @@ class Auditor:
                 self._lost_claim(before, after, name, owners)
             case SignalReceived(name, signal):
                 self._signal(before, name, signal)
+            case TaskDelegated():
+                self._delegated(before, transition)
             case TaskSucceeded() | TaskFailed() | TaskSkipped() | TaskTimedOut() | TaskSuspended():
                 self._result(before, after, transition, entry)
             case RunWoken():
@@ -205,7 +209,7 @@ class Auditor:
             self.counts["WORKER_LOST"] += 1
             self.check(kind == "KILLER" or not self._only_killers_kill, "INNOCENT_LOST", *key, kind)
         decisions = [signal.data["decision"] for signal in self._accepted[key] if signal.kind == "person"]
-        if task.status is not CANCELLED and code not in {"WORKER_LOST", "FLAKY"}:
+        if task.status not in {CANCELLED, TaskStatus.SKIPPED} and code not in {"WORKER_LOST", "FLAKY"}:
             if kind == "APPROVAL" and decisions:
                 expected = TaskStatus.SUCCESS if decisions[0] == "approve" else TaskStatus.FAILED
                 self.check(task.status is expected, "LOST_DECISION", *key, task.status, decisions)
@@ -236,9 +240,27 @@ class Auditor:
         self.check(signal.generation == task.generation, "STALE_SIGNAL", *key, signal)
         self.check(not _has(self._accepted[key], signal), "DOUBLE_SIGNAL", *key, signal)
         senders = None if task.wants is None else task.wants.senders
-        allowed = signal.kind != "person" or senders is None or signal.sender in senders
+        allowed = signal.kind != "person" or senders is None or self._may(task, key, signal.sender, signal.groups)
         self.check(allowed, "NOT_ALLOWED", *key, signal)
         self._accepted[key].append(signal)
+
+    def _may(self, task: TaskState, key: Key, person: str | None, groups: Collection[str]) -> bool:
+        """Whether somebody is asked, or stands in for somebody who is, and hasn't handed it over."""
+        instead, wants = self._instead[key], task.wants
+        asked = wants is not None and (
+            person in (wants.senders or ()) or not set(groups).isdisjoint(wants.groups or ())
+        )
+        return person in instead.values() or (asked and person not in instead)
+
+    def _delegated(self, before: WorkflowRun, transition: TaskDelegated) -> None:
+        task, key = before.tasks[transition.task], _key(before, transition.task)
+        self.check(transition.generation == task.generation, "STALE_SIGNAL", *key, transition)
+        self.check(self._may(task, key, transition.sender, transition.groups), "NOT_ALLOWED", *key, transition)
+        instead = self._instead[key]
+        self.check(transition.to not in (*instead, *instead.values()), "NOT_ALLOWED", *key, transition)
+        whom = next((whom for whom, to in instead.items() if to == transition.sender), transition.sender)
+        instead[whom] = transition.to
+        self.counts["handed over"] += 1
 
     def _result(self, before: WorkflowRun, after: WorkflowRun, result: Recorded, entry: JournalEntry) -> None:
         name = result.task

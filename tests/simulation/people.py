@@ -1,5 +1,9 @@
-"""The people of the simulation: they start runs, decide at the worst of moments, and meddle with what runs."""
+"""The people of the simulation: they start runs, decide at the worst of moments, and meddle with what runs.
 
+In every fourth seed they hand tasks over, and skip some by hand, as well.
+"""
+
+from functools import partial
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -12,10 +16,12 @@ from engine.transitions import (
     RunRetried,
     Signal,
     SignalReceived,
+    TaskBypassed,
+    TaskDelegated,
     Transition,
 )
 from store.protocol import Proposal
-from tests.simulation.blocks import APPROVERS
+from tests.simulation.blocks import APPROVERS, GROUP
 from tests.simulation.documents import VARIETY, plan_of
 from tests.simulation.world import World
 
@@ -25,6 +31,8 @@ if TYPE_CHECKING:
 PATIENCE = 2.0  # seconds until somebody tries again
 GENERATIONS = 3
 ASKING = frozenset({"APPROVAL", "PANEL"})
+DEPUTIES = ("dan", "fay")  # who may be asked to stand in
+MEMBERS = frozenset({"cyd", "fay"})
 
 
 class People:
@@ -36,6 +44,7 @@ class People:
         self._seed = simulation.seed
         self._timed = simulation.scenario.faults
         self._pauses = simulation.scenario.pauses
+        self._meddle = simulation.scenario.faults and simulation.seed % 4 == 0
         self._asked: set[tuple[str, str, int, float | None]] = set()
         self._ended: set[tuple[str, int]] = set()
         self._numbers = 0
@@ -91,13 +100,19 @@ class People:
         again = run.status is not RunStatus.SUCCESS and run.generation < GENERATIONS
         while again and self._world.chance(0.5):
             delay = self._world.random.choice([0.1, 5, 50])
-            self._world.later(delay, lambda: self.say(run.id, RunRetried(run.generation)))
+            skip = self._left_out(run)
+            self._world.later(delay, partial(self.say, run.id, RunRetried(run.generation, "again", skip)))
+
+    def _left_out(self, run: WorkflowRun) -> tuple[str, ...]:
+        """Now and then a task that failed, or one that didn't, is to be left out of a retry."""
+        return (self._world.random.choice(list(run.tasks)),) if self._meddle and self._world.chance(0.2) else ()
 
     def _gather(self, run_id: str, name: str, generation: int, until: float | None) -> None:
         """Some people will decide: early, late, twice, unasked, or just when the time is up; in calm times two do."""
         world = self._world
+        everybody = (*APPROVERS, *DEPUTIES) if self._meddle else APPROVERS
         if world.now >= world.calm_at:
-            for index, sender in enumerate(APPROVERS[:2]):
+            for index, sender in enumerate(everybody if self._meddle else APPROVERS[:2]):
                 world.later(20 * index + world.between(1, 19), self._decision(run_id, name, generation, sender))
             return
         for _ in range(world.random.randint(1, 4)):
@@ -108,8 +123,15 @@ class People:
             else:
                 delay = until - world.now + world.between(-0.5, 3)
             old = generation - 1 if world.chance(0.1) else generation
-            sender = "eve" if world.chance(0.1) else world.random.choice(APPROVERS)
+            sender = "eve" if world.chance(0.1) else world.random.choice(everybody)
             world.later(max(delay, 0.01), self._decision(run_id, name, old, sender))
+            if self._meddle and world.chance(0.5):
+                to = world.random.choice(everybody)
+                handed_over = TaskDelegated(name, old, world.random.choice(APPROVERS), to, "away")
+                world.later(max(delay + world.between(-1, 1), 0.01), partial(self.say, run_id, handed_over))
+        if self._meddle and world.chance(0.05):
+            skipped = TaskBypassed(name, generation, "by hand")
+            world.later(world.between(0.1, 100), partial(self.say, run_id, skipped))
 
     def _decision(self, run_id: str, name: str, generation: int, sender: str) -> "_Decision":
         self._numbers += 1
@@ -118,7 +140,9 @@ class People:
         else:  # everybody agrees
             approve = crc32(f"{self._seed} {run_id} {name}".encode()) % 10 < 7
         data = {"decision": "approve" if approve else "reject"}
-        return _Decision(self, run_id, SignalReceived(name, Signal(f"s{self._numbers}", generation, sender, data)))
+        groups = (GROUP,) if sender in MEMBERS else ()
+        signal = Signal(f"s{self._numbers}", generation, sender, data, groups=groups)
+        return _Decision(self, run_id, SignalReceived(name, signal))
 
     def tidy_up(self) -> None:
         """Once it is calm: go on with what is paused, and decide what is open."""
@@ -127,7 +151,7 @@ class People:
                 self.say(run.id, RunResumed())
             for name, task in run.tasks.items():
                 if task.status not in FINAL_TASK and task.wants is not None and task.wants.senders:
-                    for sender in APPROVERS:
+                    for sender in (*APPROVERS, *DEPUTIES):
                         self._decision(run.id, name, task.generation, sender)()
 
 
