@@ -2,16 +2,23 @@
 
 import json
 import random
+import re
 import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from email import message_from_bytes
+from email.policy import default
 from typing import Any
 
 import pytest
 
+from blocks.links import read
 from engine.outcomes import Rejected
+from engine.run import JournalEntry
 from engine.statuses import RunStatus, TaskStatus
+from engine.transitions import Signal, SignalReceived, TaskDelegated
+from store.protocol import Proposal
 from tests.acceptance.engines import ROOT, until
 from tests.acceptance.scene import Scene, task
 from tests.processes import bounded
@@ -19,9 +26,10 @@ from tests.processes import bounded
 pytestmark = [pytest.mark.acceptance, pytest.mark.everywhere]
 
 PROCESSES, THREADS = 4, 16
+LINK_KEY = "0123456789abcdef0123456789abcdef"
 
 
-def ask(*people: str, **arguments: str) -> dict[str, Any]:
+def ask(*people: str, **arguments: Any) -> dict[str, Any]:
     return task("ask", "APPROVAL", approvers=people or ["olga"], **arguments)
 
 
@@ -103,6 +111,68 @@ def test_a_decision_on_what_has_ended_or_by_somebody_else_changes_nothing(scene:
         scene.cancel("cancelled")
         assert refusal(scene, "cancelled") == "TASK_FINAL"
         assert scene.run("undecided").status is RunStatus.WAITING
+
+
+def test_people_are_asked_reminded_and_stood_in_for_until_others_are_asked_too(scene: Scene) -> None:
+    people = ["olga@example.org", "ada@example.org"]
+    scene.save(
+        ask(
+            *people,
+            groups=["stewards"],
+            require=3,
+            title="Publish it?",
+            notify=True,
+            remind_every="1s",
+            reminders=2,
+            escalate_after="3s",
+            escalate_to=["boss@example.org"],
+            expires_in="60s",
+        )
+    )
+    outbox = scene.folder / "outbox"
+    with scene.engine(outbox=outbox, public_url="https://icefloe.example.org", link_key=LINK_KEY):
+        scene.start("r")
+        until(lambda: scene.run("r").tasks["ask"].wants, "it asks")
+        [handed] = scene.store.apply([Proposal("r", TaskDelegated("ask", 1, people[1], "bob@example.org"), people[1])])
+        assert isinstance(handed.outcome, JournalEntry)
+        assert said(scene, "bob@example.org") == said(scene, "gus", "stewards") == ""
+        assert said(scene, "ada@example.org") == "NOT_ALLOWED"
+        assert said(scene, "gus", "stewards") == "ALREADY_DECIDED"
+        assert said(scene, "boss@example.org") == "NOT_ALLOWED"
+        until(lambda: (scene.run("r").tasks["ask"].outputs or {}).get("escalated_at"), "it is escalated")
+        assert said(scene, "gus", "stewards") == "ALREADY_DECIDED"
+        assert said(scene, "boss@example.org") == ""
+        scene.await_end()
+    scene.check(["r"])
+    outputs = scene.run("r").tasks["ask"].outputs
+    assert (outputs["status"], outputs["problems"]) == ("approved", [])
+    assert outputs["decided_by"] == ["bob@example.org", "gus", "boss@example.org"]
+    assert [one.get("on_behalf") for one in outputs["decisions"]] == ["ada@example.org", None, None]
+    assert outputs["reminders_sent"] == 2
+    mails = [message_from_bytes(path.read_bytes(), policy=default) for path in outbox.glob("*.eml")]
+    told = sorted((str(mail["To"]).partition("@")[0], str(mail["Subject"]).partition(":")[0]) for mail in mails)
+    assert told == [
+        ("ada", "Publish it?"),
+        ("boss", "Nobody has decided yet, so that you are asked as well"),
+        ("olga", "Publish it?"),
+        ("olga", "Reminder 1 of 2"),
+        ("olga", "Reminder 2 of 2"),
+    ]
+    for mail in mails:
+        links = [
+            read(token, [LINK_KEY], time.time())
+            for token in re.findall(r"https://icefloe\.example\.org/links/(\S+)", mail.get_content())
+        ]
+        assert [(one.run, one.task, one.person, one.decision) for one in links] == [
+            ("r", "ask", str(mail["To"]), decision) for decision in ("approve", "reject")
+        ]
+
+
+def said(scene: Scene, who: str, *groups: str) -> str:
+    """The code with which somebody's approval is refused; empty if it isn't."""
+    signal = Signal(f"{who}-{time.time()}", 1, who, {"decision": "approve"}, groups=groups)
+    [answer] = scene.store.apply([Proposal("r", SignalReceived("ask", signal), who)])
+    return answer.outcome.code if isinstance(answer.outcome, Rejected) else ""
 
 
 def refusal(scene: Scene, run_id: str, decision: str = "approve", by: str = "olga") -> str:
