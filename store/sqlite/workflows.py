@@ -1,6 +1,7 @@
 """Workflows in the embedded store: versioned, and never changed once they are saved."""
 
 import sqlite3
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -8,6 +9,12 @@ from engine.documents import Workflow
 from store.protocol import Conflict, StoreError
 from store.requests import version_conflict
 from store.texts import dumps, workflow_deleted
+
+# Two questions: either is answered by one end of an index, where both in one would read all versions.
+_LIVE_VERSIONS: Final = """
+SELECT
+  (SELECT min(version) FROM workflows WHERE tenant = :tenant AND name = :name AND deleted_at IS NULL),
+  (SELECT max(version) FROM workflows WHERE tenant = :tenant AND name = :name AND deleted_at IS NULL)"""
 
 
 def save(
@@ -46,8 +53,7 @@ def _last_version(connection: sqlite3.Connection, tenant: str, name: str) -> int
 
 def live_versions(connection: sqlite3.Connection, tenant: str, name: str) -> range:
     """The versions of a workflow that aren't deleted; nothing if there is no such workflow."""
-    select = "SELECT min(version), max(version) FROM workflows WHERE tenant = ? AND name = ? AND deleted_at IS NULL"
-    first, last = connection.execute(select, (tenant, name)).fetchone()
+    first, last = connection.execute(_LIVE_VERSIONS, {"tenant": tenant, "name": name}).fetchone()
     return range(0) if first is None else range(first, last + 1)
 
 
