@@ -5,6 +5,7 @@ from typing import Any
 from engine.draft import Draft
 from engine.limits import REASON_CHARS
 from engine.transitions import (
+    BY_PEOPLE,
     RunCancelled,
     RunPaused,
     RunResumed,
@@ -18,6 +19,8 @@ from engine.transitions import (
 
 def said(draft: Draft, transition: Transition) -> dict[str, Any] | None:
     """The `detail` of the journal entry of a transition that has just been applied; None if nobody said anything."""
+    if type(transition) not in BY_PEOPLE:  # most are not, and to match them one by one takes a while
+        return None
     words: dict[str, Any]
     match transition:
         case SignalReceived(task, signal):

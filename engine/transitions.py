@@ -224,6 +224,11 @@ Transition: TypeAlias = (
     | ParentNotified
 )
 
+BY_PEOPLE: Final[frozenset[type[Transition]]] = frozenset(
+    {SignalReceived, TaskDelegated, TaskBypassed, RunCancelled, RunPaused, RunResumed, RunRetried}
+)
+"""What somebody does to a run; all else is the engine's."""
+
 _TYPES: dict[str, type[Transition]] = {
     kind.__name__: kind
     for kind in (
@@ -286,6 +291,12 @@ _NESTED: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "claim": lambda document: TaskClaimed(**document),
 }
 _TUPLES: Final = ("groups", "skip")
+_DUMPS: dict[type, Callable[[Any], dict[str, Any]]] = {
+    Error: Error._asdict,
+    Signal: dump_signal,
+    Wants: Wants.document,
+    TaskClaimed: TaskClaimed._asdict,
+}
 
 
 def dump_transition(transition: Transition) -> dict[str, Any]:
@@ -294,12 +305,8 @@ def dump_transition(transition: Transition) -> dict[str, Any]:
     for field, value in zip(transition._fields, transition, strict=True):
         if value is None or value == ():
             continue
-        if isinstance(value, Signal):
-            document[field] = dump_signal(value)
-        elif isinstance(value, Wants):
-            document[field] = value.document()
-        else:
-            document[field] = value._asdict() if hasattr(value, "_asdict") else value
+        dump = _DUMPS.get(type(value))
+        document[field] = value if dump is None else dump(value)
     return document
 
 

@@ -17,20 +17,7 @@ from engine.outcomes import Duplicate, Rejected, Touched
 from engine.run import JournalEntry, WorkflowRun
 from engine.settle import HEAL_DOUBLINGS, HEAL_SECONDS
 from engine.statuses import FINAL_RUN, RunStatus
-from engine.transitions import (
-    Error,
-    RunCancelled,
-    RunFailed,
-    RunPaused,
-    RunResumed,
-    RunRetried,
-    RunWoken,
-    SignalReceived,
-    TaskBypassed,
-    TaskDelegated,
-    TaskLost,
-    Transition,
-)
+from engine.transitions import BY_PEOPLE, Error, RunFailed, RunWoken, TaskLost, Transition
 from store.protocol import Follow, Proposal, Recorded
 from store.seals import seal
 from store.texts import entry_text, in_short
@@ -38,15 +25,6 @@ from store.texts import entry_text, in_short
 P = TypeVar("P")
 
 _PUT_OFF: Final = HEAL_SECONDS * 2**HEAL_DOUBLINGS
-_BY_PEOPLE: Final = (
-    SignalReceived,
-    TaskDelegated,
-    TaskBypassed,
-    RunCancelled,
-    RunPaused,
-    RunResumed,
-    RunRetried,
-)
 
 _log = structlog.get_logger(__name__)
 
@@ -70,26 +48,20 @@ class Unreadable(NamedTuple, Generic[P]):
 
 
 class Told(NamedTuple):
-    """What happened to a run: the entry of its journal, sealed, and its text; the transition (None: it began)."""
+    """What happened to a run: the entry of its journal, its text and its seal; the transition (None: it began)."""
 
     entry: JournalEntry
     text: str
+    seal: str
     transition: Transition | None
 
 
-def sealed(
-    run: WorkflowRun, happened: Sequence[tuple[JournalEntry, Transition | None]]
-) -> tuple[WorkflowRun, list[Told]]:
-    """The run with the seal of what has happened to it, and that as it is written down."""
-    previous, told = run.seal, []
-    for entry, transition in happened:
-        text = entry_text(entry)
-        previous = seal(previous, run.id, entry.revision, entry.at, text)
-        told.append(Told(JournalEntry._make((*entry[:-1], previous)), text, transition))
-    return WorkflowRun._make((*run[:-1], previous)), told  # half the time of `_replace`; the seal is the last field
+def tell(run_id: str, previous: str | None, entry: JournalEntry, transition: Transition | None) -> Told:
+    """What happened to a run, as it is written down; `previous` is the seal of what happened before."""
+    text = entry_text(entry)
+    return Told(entry, text, seal(previous, run_id, entry.revision, entry.at, text), transition)
 
 
-_Happened: TypeAlias = tuple[JournalEntry, Transition | None]
 Outcome: TypeAlias = JournalEntry | Duplicate | Rejected | Touched
 
 
@@ -141,40 +113,41 @@ class Playing(ABC, Generic[P]):
             kind = type(transition).__name__
             reason = f"{kind} could not be handled: {in_short(error)}"
             _log.exception("transition_crashed", run_id=run.id, transition=kind, task=getattr(transition, "task", None))
-            if not isinstance(transition, _BY_PEOPLE):
+            if type(transition) not in BY_PEOPLE:
                 run = self._fail(stored, reason)
             return run, [Recorded(run.id, Rejected("ENGINE_ERROR", reason), run)]
 
     def _advance(self, stored: Stored[P], proposals: Sequence[Proposal]) -> tuple[WorkflowRun, list[Recorded]]:
         run = stored.run
         draft = Draft(run)
-        outcomes, happened = self._played(draft, proposals)
-        if happened:
-            run = draft.freeze()
+        outcomes, told = self._played(draft, proposals)
+        if told:
+            run = draft.freeze(told[-1].seal)
             touched = draft.touched
             if self._follow is not None:
                 draft, more = self._followed(run, self._follow)
                 if more:
-                    run = draft.freeze()
-                    happened += more
+                    run = draft.freeze(more[-1].seal)
+                    told += more
                     touched |= draft.touched
-            run, told = sealed(run, happened)
             self.keep_change(stored, run, told, touched)
         elif draft.wake_at != run.wake_at or draft.heal != run.heal:
             run = self._touch(stored, draft.wake_at, draft.heal)
         return run, [Recorded(run.id, outcome, run) for outcome in outcomes]
 
-    def _played(self, draft: Draft, proposals: Sequence[Proposal]) -> tuple[list[Outcome], list[_Happened]]:
+    def _played(self, draft: Draft, proposals: Sequence[Proposal]) -> tuple[list[Outcome], list[Told]]:
         outcomes: list[Outcome] = []
-        happened: list[_Happened] = []
+        told: list[Told] = []
+        previous = draft.run.seal
         for _, transition, by in proposals:
             outcome = advance(draft, transition, at=self.at, luck=self.luck(), by=by)
             if isinstance(outcome, JournalEntry):
-                happened.append((outcome, transition))
+                told.append(tell(draft.run.id, previous, outcome, transition))
+                previous = told[-1].seal
             outcomes.append(outcome)
-        return outcomes, happened
+        return outcomes, told
 
-    def _followed(self, run: WorkflowRun, follow: Follow) -> tuple[Draft, list[_Happened]]:
+    def _followed(self, run: WorkflowRun, follow: Follow) -> tuple[Draft, list[Told]]:
         """What follows from what was recorded. Should that go wrong, it is as if nothing did."""
         draft = Draft(run)
         try:
@@ -200,7 +173,7 @@ class Playing(ABC, Generic[P]):
             return self._advance(stored, [Proposal(run.id, RunFailed(error))])[0]
         except Exception:  # noqa: BLE001 - as above
             _log.exception("run_given_up", run_id=run.id)
-            self.give_up(Unreadable(place, run.id, run.revision, run.status, run.seal, reason))
+            told = self._end(Unreadable(place, run.id, run.revision, run.status, run.seal, reason), error)
             return run._replace(
                 status=RunStatus.FAILED,
                 error=error,
@@ -211,19 +184,22 @@ class Playing(ABC, Generic[P]):
                 ready={},
                 running=0,
                 timers=(),
+                seal=run.seal if told is None else told.seal,
             )
 
     def give_up(self, run: Unreadable[P]) -> Rejected:
         """Fail a run that can't be handled at all, unless it has ended, and never wake it again."""
         error = Error("ENGINE_ERROR", run.reason)
+        self._end(run, error)
+        return Rejected(*error)
+
+    def _end(self, run: Unreadable[P], error: Error) -> Told | None:
         told = None
         if run.status not in FINAL_RUN:
             entry = JournalEntry(run.revision + 1, self.at, "RunFailed", None, None, None, {}, RunStatus.FAILED)
-            text = entry_text(entry)
-            sealed_by = seal(run.seal, run.id, entry.revision, entry.at, text)
-            told = Told(entry._replace(seal=sealed_by), text, RunFailed(error))
+            told = tell(run.id, run.seal, entry, RunFailed(error))
         self.keep_failure(run, told, error)
-        return Rejected(*error)
+        return told
 
 
 def by_run(proposals: Sequence[Proposal]) -> dict[str, list[int]]:

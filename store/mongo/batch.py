@@ -106,7 +106,7 @@ class Batch(Playing[Place]):
                 claimed=0,
                 waiting=[],
                 revision=entry.revision,
-                seal=entry.seal,
+                seal=told.seal,
                 updated_at=self.at,
                 finished_at=self.at,
                 error=dumps(error),

@@ -94,12 +94,12 @@ def fact(name: str, value: object) -> str:
 
 def history(told: Sequence[Told]) -> list[list[Any]]:
     """The journal of what happened: revision, time, entry and seal of each transition."""
-    return [[entry.revision, entry.at, text, entry.seal] for entry, text, _ in told]
+    return [[entry.revision, entry.at, text, seal] for entry, text, seal, _ in told]
 
 
 def events(told: Sequence[Told]) -> list[str | None]:
     """The transitions of what happened, with their payloads; that a run was created has none."""
-    return [None if transition is None else event_text(transition) for _, _, transition in told]
+    return [None if transition is None else event_text(transition) for *_, transition in told]
 
 
 def last(writer: str | None, tenant: str, journal: Sequence[list[Any]], events: Sequence[str | None]) -> Document:

@@ -22,7 +22,7 @@ from store.mongo.cache import Found, Place, RunCache
 from store.mongo.connection import Connection, Document
 from store.mongo.documents import WITHOUT_HISTORY, events, history, last, new_document
 from store.mongo.errors import ALL_AFFECTED, DUPLICATE_KEY
-from store.playing import Stored, Unreadable, by_run, sealed, unknown, waking
+from store.playing import Stored, Unreadable, by_run, tell, unknown, waking
 from store.protocol import Creation, Follow, NewRun, Proposal, Recorded, StoreUnavailable
 from store.requests import Accepted, answers, is_id, version_asked
 
@@ -100,7 +100,8 @@ class _Beginnings:
             labels=request.labels,
             parent=request.parent,
         )
-        run, told = sealed(run, [(entry, None)])
+        told = [tell(run.id, None, entry, None)]
+        run = run._replace(seal=told[-1].seal)
         journal = history(told)
         written = {"journal": journal, "stamp": ObjectId(), "last": last(write.writer, tenant, journal, events(told))}
         self._new.append(_New(run, {**new_document(run, digest), **written}))

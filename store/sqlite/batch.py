@@ -99,7 +99,7 @@ class Batch(Playing[int]):
             entry = told.entry
             self._changes.append(change_row(run.place, told, self._writer))
             self._over.append((run.place,))
-            self._given_up.append((entry.revision, self.at, self.at, dumps(error), entry.seal, run.place))
+            self._given_up.append((entry.revision, self.at, self.at, dumps(error), told.seal, run.place))
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Store all rows, in a write transaction."""

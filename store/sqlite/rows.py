@@ -109,9 +109,9 @@ def task_row(number: int, name: str, task: TaskState) -> Row:
 
 def change_row(number: int, told: Told, writer: int | None, document: object = None) -> Row:
     """The parameters of `INSERT_CHANGE`."""
-    entry, entry_text, transition = told
+    entry, entry_text, seal, transition = told
     event = None if transition is None else event_text(transition)
-    return (number, entry.revision, entry.at, writer, entry_text, event, text(document), entry.seal)
+    return (number, entry.revision, entry.at, writer, entry_text, event, text(document), seal)
 
 
 def read_run(row: Row, plan: Plan, states: Mapping[str, str]) -> WorkflowRun:

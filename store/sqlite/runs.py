@@ -9,7 +9,7 @@ from engine.machine import start
 from engine.plan import Plan
 from engine.run import WorkflowRun
 from engine.transitions import RunWoken
-from store.playing import Stored, Unreadable, by_run, sealed, unknown, waking
+from store.playing import Stored, Unreadable, by_run, tell, unknown, waking
 from store.protocol import Creation, NewRun, Proposal, Recorded
 from store.requests import Accepted, answers, is_id, version_asked
 from store.sqlite import workflows
@@ -63,7 +63,8 @@ def _start(write: Write, request: NewRun, digest: bytes, number: int) -> Workflo
         labels=request.labels,
         parent=request.parent,
     )
-    run, (told,) = sealed(run, [(entry, None)])
+    told = tell(run.id, None, entry, None)
+    run = run._replace(seal=told.seal)
     stored = Stored(number, run)
     write.batch.start(stored, told, digest)
     write.cache.keep(stored)
