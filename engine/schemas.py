@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema_rs
 
 from engine.faults import Fault, nearest
+from engine.schemabounds import see_that_it_is_bounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +67,14 @@ def _filled(schema: Mapping[str, Any], value: dict[str, Any]) -> dict[str, Any]:
 def compile_schema(document: Mapping[str, Any]) -> Schema:
     """Compile a JSON Schema (draft 2020-12 unless it says otherwise); it may refer to nothing outside itself.
 
-    Regular expressions in it are matched in linear time.
+    Regular expressions in it are matched in linear time, and no value is looked at more often than it may be.
 
     Raises:
-        ValueError: it is no valid schema.
+        ValueError: it is no valid schema, or makes too much work.
     """
     if not document:
         return Schema(document, None)
+    see_that_it_is_bounded(document)
     try:
         validator = jsonschema_rs.validator_for(
             dict(document), offline=True, pattern_options=jsonschema_rs.RegexOptions(), validate_formats=True
