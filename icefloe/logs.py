@@ -14,7 +14,7 @@ from icefloe.cli.wording import printable
 from icefloe.streams import unfailing
 
 _LEVELS = logging.getLevelNamesMapping()
-_TRACEBACKS = structlog.dev.RichTracebackFormatter(show_locals=False)  # they hold tokens and keys
+_TRACEBACKS = structlog.dev.plain_traceback  # no values of variables: they hold tokens and keys
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:
