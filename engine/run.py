@@ -163,6 +163,8 @@ def dump_task(task: TaskState) -> dict[str, Any]:
         document["wants"] = task.wants.document()
     if task.inbox:
         document["inbox"] = [dump_signal(signal) for signal in task.inbox]
+    if task.accepted:  # as they always were, if nobody stood in: older programs that run beside this one read them
+        document["accepted"] = [one if one.on_behalf is not None else one[:3] for one in task.accepted]
     return document
 
 

@@ -164,6 +164,13 @@ def test_a_task_with_all_that_people_did_is_stored_and_read_back_as_it_was(play:
         assert load_task(json.loads(json.dumps(dump_task(stored)))) == stored
 
 
+def test_a_decision_for_oneself_is_stored_as_it_was_before_others_could_stand_in(play: Play) -> None:
+    approve(play, "ada")
+    [accepted] = dump_task(play["a"])["accepted"]
+    assert len(accepted) == 3
+    assert "on_behalf" not in dump_task(play["a"])["inbox"][0]
+
+
 @pytest.mark.parametrize(
     "transition",
     [
