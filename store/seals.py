@@ -42,12 +42,12 @@ def flaws(run: WorkflowRun, entries: Sequence[Sealed]) -> list[Flaw]:
     """
     found: list[Flaw] = []
     read: list[JournalEntry] = []
-    before = Sealed(0, 0.0, "", None)
+    before, previous = Sealed(0, 0.0, "", None), None
     for entry in entries:
         if entry.revision != before.revision + 1:
             found.append(Flaw(entry.revision, f"what should be before it is missing, back to {before.revision}"))
-        found += _altered(run.id, before.seal, entry)
-        before = entry
+        found += _altered(run.id, previous, entry)
+        before, previous = entry, entry.seal or previous  # an older program leaves the run's seal as it was
         try:
             read.append(read_entry(*entry[:3]))
         except UNREADABLE as error:
@@ -57,7 +57,8 @@ def flaws(run: WorkflowRun, entries: Sequence[Sealed]) -> list[Flaw]:
 
 def _altered(run_id: str, previous: str | None, entry: Sealed) -> list[Flaw]:
     if entry.seal is None:
-        return [] if previous is None else [Flaw(entry.revision, "it has no seal, although the one before has")]
+        sentence = "it has no seal, although there is one before: an older program wrote it, or somebody put it in"
+        return [] if previous is None else [Flaw(entry.revision, sentence)]
     with suppress(TypeError):
         if entry.seal == seal(previous, run_id, entry.revision, entry.at, entry.text):
             return []

@@ -224,3 +224,17 @@ def test_entries_from_before_there_were_seals_are_taken_as_they_are(
     assert named(store, run._replace(seal=previous)) == [3]
     storage.write(old[:3] + old[2:3] + chained)
     assert named(store, run._replace(seal=previous))[0] == 3
+
+
+def test_of_what_an_older_program_wrote_meanwhile_only_that_is_named(
+    store: Store, run: WorkflowRun, storage: Storage
+) -> None:
+    entries = storage.read()
+    before, later = entries[:4], entries[5:]
+    assert before[-1].seal is not None
+    previous, chained = before[-1].seal.decode(), []  # which the older program has left in the run
+    for entry in later:
+        previous = seal(previous, "r", entry.revision, entry.at, entry.text.decode())
+        chained.append(entry._replace(seal=previous.encode()))
+    storage.write([*before, entries[4]._replace(seal=None), *chained])
+    assert named(store, run._replace(seal=previous)) == [5]
