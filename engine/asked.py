@@ -5,7 +5,7 @@ wants.groups  ─┼─► who may decide now
 delegated     ─┘   plus who stands in
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from engine.run import Accepted, TaskState, WorkflowRun
@@ -79,9 +79,13 @@ def _is_open(task: TaskState) -> bool:
     return not is_restricted(task.wants) or bool(task.wants.groups) or bool(people_asked(task))
 
 
-def asks_as_before(before: TaskState, after: TaskState) -> bool:
-    """Whether a task surely asks the same people as before; most changes of a task have nothing to do with people."""
-    return before.wants is after.wants and before.accepted is after.accepted and before.delegated is after.delegated
+def asks_as_before(before: WorkflowRun, after: WorkflowRun, touched: Iterable[str]) -> bool:
+    """Whether a run, of which these tasks have changed, surely waits for the same people: most changes touch none."""
+    for name in touched:
+        was, is_ = before.tasks[name], after.tasks[name]
+        if was.wants is not is_.wants or was.accepted is not is_.accepted or was.delegated is not is_.delegated:
+            return False
+    return before.is_final == after.is_final
 
 
 def person_key(person: str) -> str:

@@ -26,13 +26,13 @@ FULL_BYTES: Final = 12 * 1024 * 1024
 
 
 class Update:
-    """What is to become of one run's document. `was_due` is its `wake_at` as it was read."""
+    """What is to become of one run's document. `unmoved` has its `wake_at` as it was read, if that counts."""
 
-    __slots__ = ("events", "fields", "journal", "place", "stamp", "was_due")
+    __slots__ = ("events", "fields", "journal", "place", "stamp", "unmoved")
 
-    def __init__(self, place: Place, was_due: float | None) -> None:
+    def __init__(self, place: Place, unmoved: Document) -> None:
         self.place = place
-        self.was_due = was_due
+        self.unmoved = unmoved
         self.stamp = place.stamp
         self.fields: Document = {}
         self.journal: list[list[Any]] = []
@@ -42,7 +42,7 @@ class Update:
         """The update. One that only moves `wake_at` is no change: its run keeps its stamp, and the feed is silent."""
         which: Document = {"_id": self.place.id, "stamp": self.place.stamp}
         if not self.journal:
-            return UpdateOne({**which, "wake_at": self.was_due}, {"$set": self.fields})
+            return UpdateOne({**which, **self.unmoved}, {"$set": self.fields})
         self.stamp = ObjectId()
         told = last(writer, self.place.tenant, self.journal, self.events)
         fields = {**self.fields, "stamp": self.stamp, "last": told}
@@ -52,7 +52,7 @@ class Update:
         """Whether a document is as this update left it."""
         if document.get("stamp") != self.stamp:
             return False
-        return bool(self.journal) or document["wake_at"] == self.fields.get("wake_at", self.was_due)
+        return bool(self.journal) or document["wake_at"] == self.fields["wake_at"]
 
 
 class Batch(Playing[Place]):
@@ -63,11 +63,11 @@ class Batch(Playing[Place]):
         self._writer = writer
         self._updates: dict[str, Update] = {}
 
-    def _update(self, place: Place, was_due: float | None) -> Update:
+    def _update(self, place: Place, unmoved: Document) -> Update:
         """The update of a run; whatever comes to one run in a batch goes into one."""
         update = self._updates.get(place.id)
         if update is None:
-            update = self._updates[place.id] = Update(place, was_due)
+            update = self._updates[place.id] = Update(place, unmoved)
         return update
 
     def keep_change(
@@ -82,20 +82,20 @@ class Batch(Playing[Place]):
             raise ValueError(f"so much has happened to the run that its document has {run.size:,} bytes")
         journal, transitions = history(told), events(told)
         fields = {**state(run, stored.run), **task_fields(run, touched)}
-        if not all(asks_as_before(stored.run.tasks[name], run.tasks[name]) for name in touched):
+        if not asks_as_before(stored.run, run, touched):
             fields["waiting"] = waiting(run)
-        update = self._update(stored.place, stored.run.wake_at)  # from here on nothing can raise
+        update = self._update(stored.place, {"wake_at": stored.run.wake_at})  # from here on nothing can raise
         update.fields.update(fields)
         update.journal += journal
         update.events += transitions
 
     def keep_touch(self, stored: Stored[Place], run: WorkflowRun) -> None:
         """When a run is to be looked at again."""
-        self._update(stored.place, stored.run.wake_at).fields.update(state(run, stored.run))
+        self._update(stored.place, {"wake_at": stored.run.wake_at}).fields.update(state(run, stored.run))
 
     def keep_failure(self, run: Unreadable[Place], told: Told | None, error: Error) -> None:
         """Say of a run only that it is over."""
-        update = self._update(run.place, None)
+        update = self._update(run.place, {})
         update.fields["wake_at"] = None
         if told is not None:
             entry = told.entry

@@ -87,8 +87,15 @@ class RunCache(Remembered[Place]):
             reason = f"the stored run can't be read: {in_short(error)}"
             _log.error("run_unreadable", run_id=place.id, reason=reason)
             status = RunStatus.__members__.get(str(document.get("status")))
-            revision = int(document.get("revision") or 0)
-            return Unreadable(place, place.id, revision, status, document.get("seal"), reason)
+            revision, seal = document.get("revision"), document.get("seal")  # be they what they may
+            return Unreadable(
+                place,
+                place.id,
+                revision if isinstance(revision, int) else 0,
+                status,
+                seal if isinstance(seal, str) else None,
+                reason,
+            )
         stored = Stored(place, run)
         self.keep(stored)
         return stored

@@ -17,7 +17,7 @@ from store.playing import Told
 from store.protocol import RunSummary, Sealed
 from store.texts import canonical, dumps, event_text, read_error, text
 
-WITHOUT_HISTORY: Final = {"journal": 0, "last": 0, "facts": 0}
+WITHOUT_HISTORY: Final = {"journal": 0, "last": 0, "facts": 0, "waiting": 0}
 SUMMARY: Final = dict.fromkeys(
     ("workflow", "version", "status", "requested_by", "created_at", "updated_at", "finished_at", "error"), 1
 )
@@ -132,6 +132,9 @@ def read_run(document: Mapping[str, Any], plan: Plan) -> WorkflowRun:
             raise ValueError(f"{name!r} is not a task of workflow {plan.workflow.name!r}")
         tasks[name] = load_task(orjson.loads(told))
     parent, outputs = document["parent"], document["outputs"]
+    seal = document.get("seal")  # there were none at first
+    if not isinstance(seal, str | None) or not isinstance(document["revision"], int):
+        raise TypeError("its seal is no text, or its revision no number")
     run = WorkflowRun(
         id=document["_id"],
         tenant=document["tenant"],
@@ -149,7 +152,7 @@ def read_run(document: Mapping[str, Any], plan: Plan) -> WorkflowRun:
         running=0,
         unfinished=0,
         timers=(),
-        seal=document.get("seal"),  # there were none at first
+        seal=seal,
         **{name: document[name] for name in (*_PLAIN, *_DUE)},
     )
     return restore(run)

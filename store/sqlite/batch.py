@@ -77,11 +77,9 @@ class Batch(Playing[int]):
         self.keep_touch(stored, run)  # from here on nothing can raise
         self._tasks += tasks
         self._changes += changes
-        for name in touched:
-            if not asks_as_before(stored.run.tasks[name], run.tasks[name]):
-                was = self._asking[number][0] if number in self._asking else stored.run
-                self._asking[number] = was, run
-                break
+        if number in self._asking or not asks_as_before(stored.run, run, touched):
+            was = self._asking[number][0] if number in self._asking else stored.run
+            self._asking[number] = was, run
 
     def keep_touch(self, stored: Stored[int], run: WorkflowRun) -> None:
         """The row of a run that was `stored` in another state; the last one of a run counts."""

@@ -16,9 +16,11 @@ from engine.transitions import (
     SignalReceived,
     TaskBypassed,
     TaskDelegated,
+    TaskLost,
     TaskTimedOut,
     Wants,
 )
+from store import playing
 from store.protocol import Proposal, RunQuery, Store
 from tests.store.conftest import Place
 from tests.store.driver import Clock, Player, everything, workflow
@@ -161,6 +163,23 @@ def test_a_run_that_is_out_of_time_waits_for_nobody(player: Player, clock: Clock
     [run] = player.store.wake(10)
     assert run.status is RunStatus.FAILED
     assert waiting(player.store, "person:ada", "person:ivan") == []
+
+
+def test_a_run_that_was_given_up_as_it_stood_waits_for_people_again_once_it_is_retried(player: Player) -> None:
+    player.start()
+    player.suspend("a", wants=ADA_OR_IVAN)
+    player.fail("b")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(playing, "advance", _crash)
+        player.propose(TaskLost("a", "of nobody"))
+    assert player.run().status is RunStatus.FAILED
+    assert waiting(player.store, "person:ada") == []
+    player.do(RunRetried(1))
+    assert waiting(player.store, "person:ada") == ["r"]
+
+
+def _crash(*_: object, **__: object) -> None:
+    raise RuntimeError("planted")
 
 
 def test_a_paused_run_still_takes_decisions(player: Player) -> None:
