@@ -11,7 +11,14 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, Json, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from pydantic_settings import SettingsError as SourceError
 
 PREFIX = "ICEFLOE_"
 
@@ -159,7 +166,7 @@ def settings_of_blocks(blocks: Iterable[Any]) -> tuple[dict[str, Any], dict[str,
 def _faults(invalid: ValidationError) -> str:
     """What is wrong with which variables; not what they are, since that may be a secret."""
     return "; ".join(
-        ": ".join((*_place(error["loc"]), _reason(error["msg"]))) for error in invalid.errors(include_input=False)
+        ": ".join((*_place(error["loc"]), _reason(error))) for error in invalid.errors(include_input=False)
     )
 
 
@@ -171,6 +178,9 @@ def _place(path: Sequence[int | str]) -> Iterable[str]:
         yield ".".join(map(str, path[1:]))
 
 
-def _reason(message: str) -> str:
-    """Pydantic's sentence without its preface: `should be a valid number`."""
-    return message.removeprefix("Value error, ").replace("Input should", "should")
+def _reason(error: ErrorDetails) -> str:
+    """Pydantic's sentence without its preface: `should be a valid number`; or what `from_environment` has said."""
+    origin = error.get("ctx", {}).get("error")
+    if isinstance(origin, SourceError) and origin.__cause__ is not None:
+        return str(origin.__cause__)
+    return error["msg"].removeprefix("Value error, ").replace("Input should", "should")

@@ -50,6 +50,15 @@ def test_a_file_that_can_not_be_read_is_named(tmp_path: Path, content: bytes | N
         from_environment("store", {"ICEFLOE_STORE_FILE": str(file)})
 
 
+def test_the_settings_as_a_whole_say_the_same_of_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ICEFLOE_STORE_FILE", str(tmp_path / "none"))
+    with pytest.raises(SettingsError, match=f"^ICEFLOE_STORE_FILE: can't read {tmp_path / 'none'}"):
+        EngineSettings.load()
+    monkeypatch.setenv("ICEFLOE_STORE", "x")
+    with pytest.raises(SettingsError, match=r"^ICEFLOE_STORE and ICEFLOE_STORE_FILE are both set: keep one of them$"):
+        EngineSettings.load()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("LEASE", "0"), ("LEASE", "soon"), ("THREADS", "0"), ("CALLS", "1.5"), ("LOG_LEVEL", "loud"), ("DRAIN", "-1")],
