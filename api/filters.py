@@ -14,6 +14,7 @@ from api.access import RULES
 from api.models import Cursor, Limit
 from api.principal import Principal
 from api.problems import Problem
+from api.wording import Spelled
 from engine.faults import Fault, Invalid, nearest
 from engine.limits import ID_CHARS, NAME_CHARS
 from engine.reading import meanings
@@ -22,8 +23,12 @@ from store.protocol import Page, RunQuery, Store
 
 INPUT: Final = "inputs."
 _ME: Final = "me"
-_WHO: Final = r"^(me|person:.+|group:.+)$"
 
+WaitingFor = Annotated[
+    str,
+    Spelled(r"^(me|person:.+|group:.+)$", "should be `me`, `person:NAME` or `group:NAME`"),
+    Field(max_length=ID_CHARS),
+]
 Who = Annotated[str, Field(min_length=1, max_length=ID_CHARS)]
 UnixTime = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
 
@@ -38,7 +43,7 @@ class RunFilter(BaseModel):
         default_factory=list, max_length=len(RunStatus), description="With one of these statuses; may be repeated"
     )
     requested_by: Who | None = Field(default=None, description="Asked for by this person; `me`: by the caller")
-    waiting_for: Annotated[str, Field(pattern=_WHO, max_length=ID_CHARS)] | None = Field(
+    waiting_for: WaitingFor | None = Field(
         default=None, description="That wait for somebody: `me`, `person:NAME` or `group:NAME`"
     )
     created_after: UnixTime | None = Field(default=None, description="Made then or later (Unix seconds)")
@@ -99,7 +104,7 @@ def _inputs(wanted: RunFilter) -> Mapping[str, tuple[Any, ...]]:
         if not name.startswith(INPUT) or name == INPUT:
             known = [*type(wanted).model_fields, f"{INPUT}NAME"]
             hint = nearest(name, type(wanted).model_fields) or f"; there are {', '.join(known)}"
-            faults.append(Fault(f"query.{name}", f"there is no such parameter{hint}"))
+            faults.append(Fault(f"query.{name}", f"is not known here{hint}"))
         elif not isinstance(text, str):
             faults.append(Fault(f"query.{name}", "is given more than once: an input has one value"))
         elif not all(part.isprintable() for part in (name, text)):

@@ -4,7 +4,7 @@
 "detail": "2 faults", "instance": "/v1/workflows", "faults": [{"path": "dag.tasks[0].type", "message": "…"}]}
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from api.wording import fault
 from engine.faults import Fault, Invalid
 from engine.outcomes import Rejected
 from store.protocol import Conflict, StoreError, StoreUnavailable
@@ -24,11 +25,16 @@ MEDIA_TYPE: Final = "application/problem+json"
 RETRY_SECONDS: Final = 1
 
 _log = structlog.get_logger(__name__)
-_LOCATIONS: Final = {"body": "", "query": "query", "path": "path", "header": "header", "cookie": "cookie"}
 _STANDARD: Final = (400, 401, 403, 408, 413, 414, 415, 422, 429, 431, 500, 503)  # any operation may answer with these
 _MOST_FAULTS: Final = 1000  # of one request: the answer must not be a thousand times as long as what was sent
 _NOT_FOUND: Final = {"UNKNOWN_TASK", "UNKNOWN_RUN"}
 _FORBIDDEN: Final = {"NOT_ALLOWED"}
+_SENTENCES: Final[Mapping[HTTPStatus, Callable[[Request], str]]] = {
+    HTTPStatus.NOT_FOUND: lambda _: "there is nothing at this path: /docs says what there is",
+    HTTPStatus.METHOD_NOT_ALLOWED: lambda request: (
+        f"nothing at this path answers to {request.method[:20]}: the header Allow says what does"
+    ),
+}
 _UNPROCESSABLE: Final = {"BAD_SIGNAL", "BAD_DELEGATE", "NOT_DELEGABLE", "REASON_TOO_LONG"}
 
 
@@ -144,23 +150,15 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _unreadable(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
-    return invalid(Invalid(*(_fault(one) for one in error.errors()))).response(request.url.path)
-
-
-def _fault(error: Mapping[str, Any]) -> Fault:
-    """Pydantic's error as one of ours, without the value: that may be a secret."""
-    place, *steps = error["loc"] or ("body",)
-    path = _LOCATIONS.get(str(place), str(place))
-    for step in steps:
-        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
-    return Fault(path, str(error["msg"]).removeprefix("Value error, ").replace("Input should", "should"))
+    return invalid(Invalid(*(fault(one, request) for one in error.errors()))).response(request.url.path)
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
     status = HTTPStatus(error.status_code)
     code = status.phrase.lower().replace(" ", "-")
-    return Problem(status, code, str(error.detail), headers=error.headers).response(request.url.path)
+    told = _SENTENCES[status](request) if status in _SENTENCES and error.detail == status.phrase else str(error.detail)
+    return Problem(status, code, told, headers=error.headers).response(request.url.path)
 
 
 async def _store(request: Request, error: Exception) -> Response:

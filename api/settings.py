@@ -1,9 +1,12 @@
 """The settings of the API; where they come from is the command line's business."""
 
-from typing import Literal
+import re
+from ipaddress import ip_network
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, Json, SecretStr, field_validator
 
+from api.wording import Spelled
 from blocks.links import keys_of
 from engine.limits import WORKFLOW_BYTES
 
@@ -37,12 +40,15 @@ class ApiSettings(BaseModel):
 
     api_host: str = Field(default="127.0.0.1", description="Address that the API listens on")
     api_port: int = Field(default=8080, ge=0, le=65535, description="Port that the API listens on")
-    api_auth: str = Field(
+    api_auth: Annotated[
+        str, Spelled(r"^(none|keys|oidc|keys,oidc|oidc,keys)$", "should be `keys`, `oidc`, `keys,oidc` or `none`")
+    ] = Field(
         default="keys",
-        pattern=r"^(none|keys|oidc|keys,oidc|oidc,keys)$",
         description="How requests are authenticated: `keys`, `oidc`, both, or `none` (on loopback alone)",
     )
-    api_oidc: Json[OidcSettings] | None = Field(default=None, description="Whose tokens are believed: see docs/api.md")
+    api_oidc: Json[OidcSettings] | None = Field(
+        default=None, description="Whose tokens are believed: see docs/access.md"
+    )
     api_cors_origins: Json[tuple[str, ...]] = Field(
         default=(), validate_default=False, description="Origins whose pages may call the API: a JSON array"
     )
@@ -58,12 +64,36 @@ class ApiSettings(BaseModel):
         default=6_000, ge=0, le=10_000_000, description="Requests a minute of each principal; 0 is no limit"
     )
     api_drain: float = Field(default=10.0, ge=0, le=3600, description="Seconds that requests get to end on SIGTERM")
-    public_url: str | None = Field(
-        default=None, pattern=r"^https?://[^\s/?#]+[^\s?#]*$", description="Where people reach the API: for links"
-    )
+    public_url: (
+        Annotated[
+            str,
+            Spelled(r"^https?://[^\s/?#]+[^\s?#]*$", "should be an address such as https://icefloe.example.org"),
+        ]
+        | None
+    ) = Field(default=None, description="Where people reach the API: for links")
     link_key: SecretStr | None = Field(
         default=None, description="Key of one-click links, 32 characters or more; an older one may follow after a comma"
     )
+
+    @field_validator("api_proxies")
+    @classmethod
+    def _networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ip_network(proxy)
+            except ValueError as error:
+                raise ValueError(f"{error}: name addresses and networks, such as 10.0.0.0/8") from None
+        return proxies
+
+    @field_validator("api_cors_origins")
+    @classmethod
+    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin != "*" and re.fullmatch(r"https?://[^\s/?#@]+", origin) is None:
+                raise ValueError(
+                    f"{origin!r} is no origin, such as https://portal.example.org (nothing behind the host)"
+                )
+        return origins
 
     @field_validator("link_key")
     @classmethod

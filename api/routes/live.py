@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from api.access import RULES
+from api.filters import WaitingFor
 from api.follower import Follower
 from api.guard import GuardedRoute
 from api.news import Event, News, event_of, snapshot_of
@@ -69,7 +70,7 @@ class LiveQuery(BaseModel):
     requested_by: Annotated[str, Field(min_length=1, max_length=ID_CHARS)] | None = Field(
         default=None, description="Asked for by this person; `me`: by the caller"
     )
-    waiting_for: Annotated[str, Field(pattern="^(me|person:.+|group:.+)$", max_length=ID_CHARS)] | None = Field(
+    waiting_for: WaitingFor | None = Field(
         default=None, description="That wait for somebody: `me`, `person:NAME` or `group:NAME`"
     )
 

@@ -21,6 +21,7 @@ from api.problems import documented, not_found, rejected
 from api.seen import run_for
 from api.services import Asking, Services, ServicesOf
 from api.starting import StartRun, ended, start
+from api.wording import Spelled
 from engine.limits import REASON_CHARS
 from engine.outcomes import Rejected
 from engine.run import WorkflowRun, present
@@ -97,11 +98,16 @@ class StartQuery(BaseModel):
 
 
 Key = Annotated[
-    str | None,
+    Annotated[
+        str,
+        Spelled(
+            r"^[!-~]([ -~]*[!-~])?$", "should be 1 to 255 printable ASCII characters, without a space at either end"
+        ),
+        Field(max_length=255),
+    ]
+    | None,
     Header(
         alias="Idempotency-Key",
-        max_length=255,
-        pattern=r"^[!-~]([ -~]*[!-~])?$",
         description="Any text of the caller's that names this request: asked again with it, nothing is started twice",
         examples=["order-4711"],
     ),

@@ -14,6 +14,7 @@ from api.problems import Problem, documented, not_found
 from api.schema import DIALECT, EXAMPLE
 from api.services import Asking, Services, ServicesOf
 from api.starting import INLINE
+from api.wording import Spelled
 from engine.documents import Workflow
 from engine.faults import Fault, Invalid, nearest
 from engine.limits import NAME_CHARS
@@ -50,7 +51,7 @@ class WorkflowPage(Page):
 class WorkflowsQuery(PageQuery):
     """Which workflows."""
 
-    label: list[Annotated[str, Field(pattern=r"^[^=]+=", examples=["team=sales"])]] = Field(
+    label: list[Annotated[str, Field(examples=["team=sales"]), Spelled(r"^[^=]+=", "should be KEY=VALUE")]] = Field(
         default_factory=list, max_length=20, description="`KEY=VALUE`: those with this label; may be repeated"
     )
 

@@ -1,0 +1,77 @@
+"""What is wrong with a request is told in sentences, at its place, with the nearest name."""
+
+import re
+
+import pytest
+from pydantic import ValidationError
+
+from api.settings import ApiSettings
+from tests.api.conftest import Desk
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "fault"),
+    [
+        ("/v1/runs", {"workflow": "x", "input": {}}, ("input", "is not known here (did you mean 'inputs'?)")),
+        ("/v1/runs/x/cancel", {"cause": ""}, ("cause", "is not known here; there are reason")),
+        ("/v1/operations", {"filter": {}}, ("action", "is required")),
+        (
+            "/v1/operations",
+            {"action": "cancel", "filter": {"workflw": "x"}},
+            ("filter.workflw", "is not known here (did you mean 'workflow'?)"),
+        ),
+    ],
+)
+def test_a_body_with_too_much_or_too_little_is_told_the_name(
+    desk: Desk, path: str, body: dict[str, object], fault: tuple[str, str]
+) -> None:
+    answer = desk.ask("ada", "admin").ask("POST", path, json=body)
+    assert answer.status_code == 422
+    assert fault in {(one["path"], one["message"]) for one in answer.json()["faults"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "fault"),
+    [
+        ("/v1/runs?waiting_for=olga", ("query.waiting_for", "should be `me`, `person:NAME` or `group:NAME`")),
+        ("/v1/events?waiting_for=olga", ("query.waiting_for", "should be `me`, `person:NAME` or `group:NAME`")),
+        ("/v1/workflows?label=team", ("query.label[0]", "should be KEY=VALUE")),
+        ("/v1/workflows?lable=a=b", ("query.lable", "is not known here (did you mean 'label'?)")),
+    ],
+)
+def test_a_query_that_is_not_understood_is_told_how_it_is_written(
+    desk: Desk, path: str, fault: tuple[str, str]
+) -> None:
+    answer = desk.ask("ada", "admin").ask("GET", path)
+    assert answer.status_code == 422
+    assert [(one["path"], one["message"]) for one in answer.json()["faults"]] == [fault]
+
+
+def test_a_path_that_leads_nowhere_says_where_to_look(desk: Desk) -> None:
+    answer = desk.client.get("/v1/workflow")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+    assert answer.json()["detail"] == "there is nothing at this path: /docs says what there is"
+    answer = desk.client.request("PATCH", "/healthz")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
+    assert answer.json()["detail"] == "nothing at this path answers to PATCH: the header Allow says what does"
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ({"api_auth": "key"}, "should be `keys`, `oidc`, `keys,oidc` or `none`"),
+        ({"public_url": "icefloe.example.org"}, "should be an address such as https://icefloe.example.org"),
+        ({"api_proxies": '["10.0.0.0/99"]'}, "name addresses and networks, such as 10.0.0.0/8"),
+        ({"api_cors_origins": '["https://portal.example.org/"]'}, "'https://portal.example.org/' is no origin"),
+    ],
+)
+def test_a_setting_that_can_not_be_used_says_how_it_is_written(setting: dict[str, str], sentence: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(sentence)):
+        ApiSettings.model_validate(setting)
+
+
+def test_settings_that_can_be_used_are_taken() -> None:
+    proxies, origins = '["10.0.0.0/8", "::1", "192.0.2.7"]', '["https://portal.example.org:8443", "*"]'
+    settings = ApiSettings.model_validate({"api_proxies": proxies, "api_cors_origins": origins})
+    assert settings.api_proxies == ("10.0.0.0/8", "::1", "192.0.2.7")
+    assert settings.api_cors_origins == ("https://portal.example.org:8443", "*")
