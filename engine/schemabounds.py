@@ -10,7 +10,6 @@ often is refused, and so is what refers to itself without end.
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
-from urllib.parse import unquote
 
 from engine.faults import shown
 from engine.limits import JSON_DEPTH
@@ -163,6 +162,8 @@ class _Bounds:
             return []  # the specification's own, which is known to be sane
         if where and where != str(self._document.get("$id", "")).partition("#")[0]:
             raise UnboundedError(f"it refers to {shown(reference)}: write references as '#/$defs/…'")
+        if "%" in fragment:
+            raise UnboundedError(f"it refers to {shown(reference)}: write references as '#/$defs/…', without '%'")
         if fragment and not fragment.startswith("/"):
             return self._anchors.get(fragment, [])
         found = _at(self._document, fragment)
@@ -217,9 +218,9 @@ def _listed(schema: Mapping[str, Any], key: str) -> list[Any]:
 
 
 def _at(document: Any, pointer: str) -> Any:
-    """What stands at a JSON pointer in a URL's fragment (RFC 6901 section 6); None if nothing does."""
+    """What stands at a JSON pointer (RFC 6901); None if nothing does."""
     found = document
-    for step in unquote(pointer).split("/")[1:]:
+    for step in pointer.split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~")
         if isinstance(found, list):
             found = found[int(name)] if name.isascii() and name.isdigit() and int(name[:9]) < len(found) else None

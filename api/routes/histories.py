@@ -63,6 +63,8 @@ class ExplanationModel(BaseModel):
     tasks: list[str] = Field(default_factory=list, description="The tasks that have to end first")
     people: list[str] = Field(default_factory=list, description="Who has to decide")
     groups: list[str] = Field(default_factory=list, description="The groups one of whose members has to decide")
+    on_behalf: dict[str, str] = Field(default_factory=dict, description="Who stands in, for whom")
+    barred: list[str] = Field(default_factory=list, description="Who is asked, but may not decide")
 
 
 class ExplanationPage(BaseModel):
