@@ -8,6 +8,8 @@ from engine.limits import PAYLOAD_BYTES, RUN_BYTES, RUN_RESERVE
 from engine.outcomes import Duplicate
 from engine.transitions import (
     Error,
+    RunCancelled,
+    RunPaused,
     RunWoken,
     TaskClaimed,
     TaskFailed,
@@ -17,6 +19,7 @@ from engine.transitions import (
     TaskSucceeded,
     TaskSuspended,
     TaskTimedOut,
+    Wants,
 )
 from tests.engine.driver import Play, task
 
@@ -152,6 +155,37 @@ def test_g18_a_task_of_a_full_run_neither_waits_again_nor_is_retried(over: int, 
     play.run = play.run._replace(size=RUN_BYTES + over)
     play.do(TaskFailed("b", fails, Error("BROKEN", "it broke"), retryable=True))
     assert play["b"].status == ("PENDING" if goes_on else "FAILED")
+
+
+@pytest.mark.parametrize(("over", "fits"), [(-1, True), (0, True), (1, False)])
+def test_g18_whom_a_task_asks_has_to_fit_into_the_run(over: int, fits: bool) -> None:  # noqa: FBT001 - as above
+    play = Play("a")
+    token = play.claim("a")
+    wants = Wants(None, tuple(f"person-{number:04}" for number in range(1000)))
+    size = len('[null,[],null,null,[]]') + 1000 * len('"person-0000"') + 999
+    play.run = play.run._replace(size=RUN_BYTES - RUN_RESERVE - size + over)
+    before = play.run.size
+    play.do(TaskSuspended("a", token, wants=wants))
+    assert (play["a"].status, play.code("a")) == (("WAITING", "") if fits else ("FAILED", "RUN_FULL"))
+    if fits:
+        assert play.run.size >= before + size
+        play.do(RunCancelled())
+        assert play.run.size < before + size
+
+
+def test_what_is_no_json_can_not_be_wanted() -> None:
+    play = Play("a")
+    play.do(TaskSuspended("a", play.claim("a"), wants=Wants({"enum": [float("nan")]})))
+    assert (play["a"].status, play.code("a")) == ("FAILED", "RUN_FULL")
+
+
+def test_who_did_something_takes_room_in_the_journal() -> None:
+    sizes = []
+    for person in ("o", "o" * 200):
+        play = Play("a")
+        play.do(RunPaused(), by=person)
+        sizes.append(play.run.size)
+    assert sizes[1] - sizes[0] == 199
 
 
 # Retries.

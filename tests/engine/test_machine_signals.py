@@ -117,6 +117,14 @@ def test_g18_a_full_run_takes_no_more_signals(over: int, fits: bool) -> None:  #
         assert play.refusal(play.signal("a", data="yes")) == "RUN_FULL"
 
 
+def test_a_decision_is_a_word_and_not_a_text() -> None:
+    for length, kept in ((255, True), (256, False)):
+        play = waiting(ANY)
+        play.send("a", data={"decision": "x" * length})
+        assert (play["a"].accepted[-1].decision is not None) == kept
+        assert (play.journal[-1].detail is not None) == kept
+
+
 def test_data_that_is_not_json_is_refused() -> None:
     assert waiting(ANY).refusal(Play("a").signal("a", data=float("nan"))) == "BAD_SIGNAL"
 
