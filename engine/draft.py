@@ -7,10 +7,10 @@ from bisect import bisect_left, insort
 from collections.abc import Mapping
 from typing import Any
 
-from engine.limits import json_size
+from engine.limits import RUN_BYTES, json_size
 from engine.run import JournalEntry, TaskState, WorkflowRun
 from engine.statuses import FINAL_TASK, RunStatus, TaskStatus
-from engine.transitions import Error, Phase
+from engine.transitions import Error, Phase, Wants
 
 _ENTRY_BYTES = 160  # what a journal entry takes in the document, about
 _EFFECT_BYTES = 48
@@ -76,6 +76,8 @@ class Draft:
             self._count(name, old.status, new.status)
         if new.outputs is not old.outputs or new.inbox is not old.inbox or new.error is not old.error:
             self.size += _weight(new) - _weight(old)
+        if new.wants is not old.wants:
+            self.size += wants_size(new.wants) - wants_size(old.wants)
         before, after = _moment(old), _moment(new)
         if before != after:
             if before is not None:
@@ -132,7 +134,8 @@ class Draft:
         """
         self.revision += 1
         self.updated_at = at
-        self.size += _ENTRY_BYTES + _EFFECT_BYTES * len(self.effects) + (0 if detail is None else json_size(detail))
+        self.size += _ENTRY_BYTES + _EFFECT_BYTES * len(self.effects)
+        self.size += (0 if by is None else len(by)) + (0 if detail is None else json_size(detail))
         effects, self.effects = self.effects, {}
         attempt = None if task is None or before is None else max(before.attempt, self.tasks[task].attempt)
         return JournalEntry(
@@ -146,6 +149,17 @@ def _weight(task: TaskState) -> int:
     for signal in task.inbox:
         weight += json_size(signal.data)
     return weight + _ACCEPTED_BYTES * len(task.accepted) + (0 if task.error is None else len(task.error.message))
+
+
+def wants_size(wants: Wants | None) -> int:
+    """Bytes of what a task wants: the people whom it asks may be many.
+
+    Raises:
+        LimitError: it is no JSON, or larger than a run may be.
+    """
+    if wants is None:
+        return 0
+    return json_size([list(field) if type(field) is tuple else field for field in wants], RUN_BYTES)
 
 
 def _moment(task: TaskState) -> float | None:

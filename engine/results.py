@@ -7,7 +7,7 @@ has the result's token; a token that is recorded already is a duplicate.
 from typing import Any
 
 from engine.asked import still_delegated
-from engine.draft import Draft
+from engine.draft import Draft, wants_size
 from engine.limits import RUN_BYTES, RUN_RESERVE, LimitError, json_size
 from engine.outcomes import DUPLICATE, Refusal, Rejected
 from engine.run import Claim, TaskState
@@ -128,8 +128,7 @@ def _with(task: TaskState, token: str) -> tuple[str, ...]:
 def _fitting(draft: Draft, task: TaskState, result: Result) -> Result:
     """The result, unless there is no room for its outputs, or for going on: then a failure that says so."""
     outputs = getattr(result, "outputs", None)
-    if isinstance(result, TaskSuspended) and draft.size > RUN_BYTES:
-        sentence = f"the task can't wait again: the run's document has reached its limit of {RUN_BYTES:,} bytes"
+    if isinstance(result, TaskSuspended) and (sentence := _no_room_to_wait(draft, task, result)):
         return TaskFailed(result.task, result.token, Error("RUN_FULL", sentence))
     if not outputs:
         return result
@@ -142,6 +141,16 @@ def _fitting(draft: Draft, task: TaskState, result: Result) -> Result:
             return result
         sentence = f"{size:,} bytes of outputs don't fit: the run's document has reached its limit of {RUN_BYTES:,}"
     return TaskFailed(result.task, result.token, Error("OUTPUT_TOO_LARGE", sentence))
+
+
+def _no_room_to_wait(draft: Draft, task: TaskState, result: TaskSuspended) -> str | None:
+    try:
+        more = 0 if result.wants in (None, task.wants) else wants_size(result.wants) - wants_size(task.wants)
+    except LimitError as error:
+        return f"the task can't wait for this: it {error}"
+    if draft.size + max(more, 0) <= RUN_BYTES - (RUN_RESERVE if more > 0 else 0):
+        return None
+    return f"the task can't wait for this: the run's document has reached its limit of {RUN_BYTES:,} bytes"
 
 
 def _recorded(draft: Draft, task: TaskState, result: Result, at: float, luck: float) -> str:

@@ -128,7 +128,7 @@ def _not_allowed(name: str, task: TaskState, wants: Wants, sender: str | None) -
 
 def _decision(data: Any) -> str | None:
     decision = data.get("decision") if isinstance(data, dict) else None
-    return decision if isinstance(decision, str) else None
+    return decision if isinstance(decision, str) and len(decision) <= ID_CHARS else None
 
 
 def _by(task: TaskState) -> str:

@@ -162,7 +162,7 @@ def test_g18_whom_a_task_asks_has_to_fit_into_the_run(over: int, fits: bool) -> 
     play = Play("a")
     token = play.claim("a")
     wants = Wants(None, tuple(f"person-{number:04}" for number in range(1000)))
-    size = len('[null,[],null,null,[]]') + 1000 * len('"person-0000"') + 999
+    size = len("[null,[],null,null,[]]") + 1000 * len('"person-0000"') + 999
     play.run = play.run._replace(size=RUN_BYTES - RUN_RESERVE - size + over)
     before = play.run.size
     play.do(TaskSuspended("a", token, wants=wants))
