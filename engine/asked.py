@@ -5,7 +5,7 @@ wants.groups  ─┼─► who may decide now
 delegated     ─┘   plus who stands in
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from engine.run import Accepted, TaskState, WorkflowRun
@@ -103,11 +103,11 @@ def waiting_for(run: WorkflowRun) -> frozenset[str]:
 
     A task that is being called for a signal asks on meanwhile.
     """
-    return frozenset(_keys(run)) if not run.is_final else frozenset()
+    return frozenset[str]().union(*map(asked_by, run.tasks.values())) if not run.is_final else frozenset()
 
 
-def _keys(run: WorkflowRun) -> Iterator[str]:
-    for task in run.tasks.values():
-        if task.wants is not None and _is_open(task):
-            yield from map(person_key, people_asked(task))
-            yield from map(group_key, task.wants.groups or ())
+def asked_by(task: TaskState) -> frozenset[str]:
+    """The keys of everybody whom a task of a live run asks."""
+    if task.wants is None or is_closed(task, task.wants):
+        return frozenset()
+    return frozenset((*map(person_key, people_asked(task)), *map(group_key, task.wants.groups or ())))

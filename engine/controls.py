@@ -191,6 +191,8 @@ def bypassed(draft: Draft, transition: TaskBypassed, at: float, luck: float) -> 
         return too_wordy(reason)
     if generation != task.generation:
         return Rejected("STALE_SKIP", f"this is for an earlier try of {name!r}; the run has been retried since")
+    if draft.status in FINAL_RUN and task.status not in FINAL_TASK:
+        return _ended(draft)
     if task.status is TaskStatus.WAITING or task.not_before is not None:
         draft.put(name, _bypassed(task, reason, at))
         return "TaskBypassed"

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from engine.asked import group_key, is_closed, people_asked, person_key
+from engine.asked import asked_by
 from engine.limits import PAYLOAD_BYTES
 from engine.run import JournalEntry, load_task
 from engine.statuses import RunStatus, TaskStatus
@@ -57,12 +57,9 @@ def read_error(told: str | None) -> Error | None:
 
 
 def asked_in(task: str) -> list[str]:
-    """Whom a task that isn't final asks, as `engine.asked` has it; nobody if what stands of the task makes no sense."""
+    """Whom a task of a live run asks, as `engine.asked` has it; nobody if what stands of the task makes no sense."""
     try:
-        state = load_task(orjson.loads(task))
-        if state.wants is None or is_closed(state, state.wants):
-            return []
-        return [*map(person_key, people_asked(state)), *map(group_key, state.wants.groups or ())]
+        return sorted(asked_by(load_task(orjson.loads(task))))
     except UNREADABLE:
         return []
 
