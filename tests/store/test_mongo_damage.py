@@ -20,7 +20,7 @@ DAMAGES: list[dict[str, Any]] = [
     {"status": "DANCING"},
     {"inputs": ""},
     {"version": 7},
-    {"seal": ObjectId()},
+    {"seal": ObjectId("0" * 24)},
     {"seal": 7, "revision": "many"},
 ]
 
