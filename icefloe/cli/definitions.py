@@ -99,8 +99,9 @@ def workflows(session: Session, *, tenant: TenantOption = "default") -> None:
             {
                 "name": one.name,
                 "version": one.version,
-                "tasks": len(one.dag.tasks),
                 "description": one.description,
+                "tasks": len(one.dag.tasks),
+                "labels": one.labels,
                 "created_by": one.created_by,
                 "created_at": one.created_at,
             }

@@ -135,7 +135,7 @@ def runs(  # noqa: PLR0913 - a command's options
         except ValueError as error:
             raise UsageError(f"--cursor: {error}") from error
     for one in page.runs:
-        session.terminal.give({**one._asdict(), "error": None if one.error is None else one.error._asdict()})
+        session.terminal.give(_listed(one))
     if page.cursor is not None:
         session.terminal.give({"cursor": page.cursor})
     if not page.runs:
@@ -221,6 +221,14 @@ def _shortening(terminal: Terminal, ids: list[str]) -> Callable[[str], str]:
     while len({one[:length] for one in ids}) < len(ids):
         length += 1
     return lambda one: one[:length]
+
+
+def _listed(one: RunSummary) -> dict[str, Any]:
+    """A run of the list in the shape that the whole document and the API have."""
+    told = one._asdict()
+    version = told.pop("version")
+    error = None if one.error is None else one.error._asdict()
+    return {**told, "workflow": {"name": one.workflow, "version": version}, "error": error}
 
 
 def _row(one: RunSummary, shown: str, now: float) -> tuple[Text | str, ...]:

@@ -230,6 +230,7 @@ def test_pages_are_walked_with_cursors(several: Desk) -> None:
     *page, last = several("runs", "--json", "--limit", "2").lines
     assert [one["id"] for one in page] == ["r-3", "r-2"]
     assert ids(several, "--limit", "2", "--cursor", last["cursor"]) == ["r-1"]
+    assert page[0]["workflow"] == several("show", "r-3", "--json").lines[0]["workflow"]
     assert several("runs", "--limit", "2").err == f"there are more: --cursor {last['cursor']}\n"
 
 
