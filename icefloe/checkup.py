@@ -48,7 +48,7 @@ def check_up(settings: Settings) -> Iterator[Finding]:
     with closing(store):
         try:
             yield from check_server(settings.store)
-            yield Finding("store", "fine", f"its changes are at {store.position()}; incarnation {store.incarnation}")
+            yield Finding("store", "fine", f"{_fed(store)}; incarnation {store.incarnation}")
             if on_kafka:
                 yield from check_relay(store)
             engines = list(check_engines(store, catalogue, feed=not on_kafka))
@@ -57,6 +57,11 @@ def check_up(settings: Settings) -> Iterator[Finding]:
             yield from check_api(settings, store)
         except StoreError as error:
             yield Finding("store", "wrong", str(error))
+
+
+def _fed(store: Store) -> str:
+    position = store.position()
+    return f"its changes are at {position}" if position else "nothing has changed in it yet"
 
 
 def check_blocks() -> tuple[Catalogue | None, list[Finding]]:
