@@ -42,7 +42,9 @@ class FaultModel(BaseModel):
     """One thing that is wrong."""
 
     path: str = Field(description="Where in what was sent; empty: all of it", examples=["dag.tasks[0].type"])
-    message: str = Field(description="What is wrong, in words")
+    message: str = Field(
+        description="What is wrong, in words", examples=["'CONDTION' is not a block type (did you mean 'CONDITION'?)"]
+    )
 
 
 class ProblemModel(BaseModel):

@@ -25,8 +25,10 @@ class BlockModel(BaseModel):
     type: str = Field(description="What workflows call it", examples=["APPROVAL"])
     title: str = Field(description="What people call it", examples=["Approval"])
     category: str = Field(description="Where a palette has it", examples=["People"])
-    icon: str = Field(description="The name of an icon, of those at lucide.dev", examples=["user-check"])
-    description: str
+    icon: str = Field(
+        description="The name of an icon, of those at lucide.dev; empty: it has none", examples=["user-check"]
+    )
+    description: str = Field(description="What it does", examples=["Ask people to approve or reject."])
     arguments: dict[str, Any] = Field(description="JSON Schema; every value may be a reference instead")
     outputs: dict[str, Any] = Field(description="JSON Schema of what later tasks may refer to")
     signal: dict[str, Any] | None = Field(
@@ -36,7 +38,7 @@ class BlockModel(BaseModel):
     timeout: str | None = Field(description="Longest time of one attempt, if its task doesn't say", examples=["30s"])
     pure: bool = Field(description="Whether it has no effects outside")
     concurrency: int | None = Field(description="How many calls an engine makes at once; null: as many as it likes")
-    secrets: list[str] = Field(description="The names of the secrets that it needs")
+    secrets: list[str] = Field(description="The names of the secrets that it needs", examples=[["link_key"]])
     examples: list[dict[str, Any]] = Field(description="Arguments that it takes")
 
 

@@ -86,13 +86,14 @@ class FlawModel(BaseModel):
     """What is wrong with a journal."""
 
     revision: int = Field(description="Of the entry; 0: the journal, or the run, as a whole")
-    sentence: str
+    sentence: str = Field(examples=["it was changed, or one before it put in or removed: its seal doesn't fit"])
 
 
 class Verification(BaseModel):
     """Whether a run's journal is as it was written."""
 
-    intact: bool
+    run: str = Field(description="The run's id", examples=[RUN_ID])
+    intact: bool = Field(description="Whether nothing is wrong with it", examples=[False])
     entries: int = Field(description="How many entries the journal has", examples=[4])
     seal: str | None = Field(description="The last seal; noted elsewhere, it shows even who could rewrite all of it")
     flaws: list[FlawModel]
@@ -139,6 +140,7 @@ async def verify_run(run_id: RunId, services: ServicesOf, principal: Asking) -> 
     flaws = await run_in_threadpool(seals.flaws, run, entries)
     return answer(
         {
+            "run": run.id,
             "intact": not flaws,
             "entries": len(entries),
             "seal": entries[-1].seal if entries else None,

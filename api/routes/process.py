@@ -32,7 +32,7 @@ class Me(BaseModel):
     subject: str = Field(description="The name that runs and decisions are known by", examples=["ada@example.org"])
     tenant: str = Field(examples=["default"])
     roles: list[Role]
-    groups: list[str]
+    groups: list[str] = Field(description="What he is a member of", examples=[["stewards"]])
 
 
 @router.get("/v1/me", responses=documented(), summary="Who am I?")

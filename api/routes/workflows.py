@@ -35,7 +35,7 @@ class WorkflowSummary(BaseModel):
 
     name: str = Field(examples=["metadata-change-request"])
     version: int = Field(examples=[3])
-    description: str
+    description: str = Field(examples=["Approve and apply a metadata change"])
     tasks: int = Field(description="How many tasks it has", examples=[4])
     labels: dict[str, str]
     created_by: str | None = Field(examples=["ann@example.org"])

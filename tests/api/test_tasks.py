@@ -218,7 +218,7 @@ def test_an_ended_run_says_why_tasks_were_omitted(orders: Desk) -> None:
 def test_a_journal_as_it_was_written_is_intact(orders: Desk) -> None:
     id_ = started(orders)
     found = orders.ask("vera", "viewer").get(f"/v1/runs/{id_}/verification")
-    assert found == {"intact": True, "entries": 1, "seal": orders.engine.run(id_).seal, "flaws": []}
+    assert found == {"run": id_, "intact": True, "entries": 1, "seal": orders.engine.run(id_).seal, "flaws": []}
 
 
 class Forged:
