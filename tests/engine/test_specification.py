@@ -22,6 +22,7 @@ from engine.limits import (
 )
 from engine.references import RUN_FIELDS, TASK_FIELDS
 from engine.results import LOST_AT_MOST
+from engine.schemabounds import LOOKS
 from engine.statuses import RunStatus, TaskStatus
 from engine.validation import check
 from tests.engine.sample_documents import workflow
@@ -71,6 +72,7 @@ def test_the_limits_in_the_specification_are_those_of_the_code() -> None:
         f"{NAME_CHARS} characters",
         str(JSON_DEPTH),
         "64 bits",
+        f"{LOOKS:,}",
     ]
 
 
