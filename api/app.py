@@ -82,7 +82,8 @@ def create_app(
     health = Health(store)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        _work_out(app)
         await services.hub.start()
         async with services.bulk.working():
             yield
@@ -115,3 +116,10 @@ def create_app(
     for router in _UNVERSIONED:
         app.include_router(router)
     return app
+
+
+def _work_out(app: FastAPI) -> None:
+    """Let FastAPI work out its routes before anybody asks: else the first request waits for that, and so do others."""
+    scope = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": [], "app": app}
+    for route in app.routes:
+        route.matches(scope)
