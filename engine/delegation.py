@@ -40,8 +40,8 @@ def _unfit(draft: Draft, task: TaskState, transition: TaskDelegated) -> Rejected
         f"the name of a person has 1 to {ID_CHARS} characters": not 0 < len(to) <= ID_CHARS,
         barred(draft, name, to).reason: to in wants.barred,
         f"{to!r} has already decided on {name!r}": any(to in (one.sender, one.voice) for one in counted(task)),
-        f"{to!r} has a say in {name!r} already": to == transition.sender
-        or to in (wants.senders or ())
+        f"{to!r} can't stand in for himself": to == transition.sender,
+        f"{to!r} has a say in {name!r} already": to in (wants.senders or ())
         or any(to in pair for pair in task.delegated),
         f"{name!r} has been handed over {DELEGATIONS} times": len(task.delegated) >= DELEGATIONS,
     }

@@ -178,9 +178,9 @@ class _Parser:
         return atom
 
     def _unexpected(self, expected: str) -> DependsError:
-        found = shown(self._symbol) if self._symbol else "the end"
+        found = f"unexpected {shown(self._symbol)}" if self._symbol else "it ends too early"
         hint = f": {_HINTS[self._symbol]}" if self._is_task and self._symbol in _HINTS else f"; expected {expected}"
-        return DependsError(f"unexpected {found}{hint}", self._column)
+        return DependsError(f"{found}{hint}", self._column)
 
 
 def evaluate(expression: Expression, status: Callable[[str], TaskStatus]) -> bool | None:

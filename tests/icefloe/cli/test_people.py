@@ -61,6 +61,7 @@ def test_who_takes_over_decides_in_the_other_s_place(asked: Desk) -> None:
     [
         (["ask", "--to", "bob", "--as", "eve"], "'eve' may not send this to 'ask'"),
         (["ask", "--to", "grace", "--as", "ada"], "'grace' has a say in 'ask' already: hand it over to somebody else"),
+        (["ask", "--to", "ada", "--as", "ada"], "'ada' can't stand in for himself: hand it over to somebody else"),
         (["asc", "--to", "bob", "--as", "ada"], "'asc' is not a task of workflow 'publish' (did you mean 'ask'?)"),
         (["check", "--to", "bob", "--as", "ada"], "'check' has already ended: FAILED"),
     ],
