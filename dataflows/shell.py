@@ -112,6 +112,8 @@ class Shell:
 
     def hopeless(self, error: E) -> E:
         """What to raise when the engine can't go on; who started the process may end it before that."""
+        if isinstance(error, StoreGone):
+            log.error("store_gone", error=str(error))
         self.give_up(error)
         return error
 

@@ -67,7 +67,6 @@ class _Polled(StatelessSourcePartition[T]):
         try:
             batch = self.poll()
         except StoreGone as error:
-            log.error("store_gone", error=str(error))  # noqa: TRY400 - where it was noticed doesn't matter
             raise self._shell.hopeless(error) from None
         except StoreError as error:
             metrics.STORE_UNAVAILABLE.inc()

@@ -442,8 +442,10 @@ def test_g10_of_a_decision_and_an_expiry_at_once_one_ends_the_task(desk: Desk, a
 
     def expire() -> None:
         desk.store.wake(10)
-        if desk.engine.dispatch("ask", run_id).phase == "wake":
-            desk.engine.do(TaskTimedOut("ask", desk.engine.claim("ask", run_id), "nobody decided"), run_id)
+        call = desk.engine.dispatch("ask", run_id)
+        if call.phase == "wake":  # claimed as such, or not at all: a decision may have come since
+            desk.engine.do(call.claim("expiry", desk.engine.owner), run_id)
+            desk.engine.do(TaskTimedOut("ask", "expiry", "nobody decided"), run_id)
 
     with ThreadPoolExecutor(2) as threads:
         expiry, decision = threads.submit(expire), threads.submit(decide, ada, id_=run_id)

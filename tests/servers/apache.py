@@ -24,7 +24,7 @@ from confluent_kafka.admin import AdminClient
 
 from tests.servers.mongod import free_port
 
-ATTEMPTS: Final = 3  # a download from far away may fail for no lasting reason
+ATTEMPTS: Final = 3  # a download from far away may fail for no lasting reason, and somebody else take a free port first
 DOWNLOAD_SECONDS: Final = 300.0
 PATIENCE: Final = 120.0
 POM: Final = Path(__file__).with_name("apache.pom.xml")
@@ -39,7 +39,7 @@ class ApacheKafka:
     """A broker of Apache Kafka whose programs and data lie in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.address = f"127.0.0.1:{free_port()}"
+        self.address = ""
         self._folder = folder
         self._log = folder / "kafka.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -51,8 +51,20 @@ class ApacheKafka:
             NotStartedError: something of that fails.
         """
         self._fetch()
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._start(self._folder / f"data-{attempt}")
+            except NotStartedError:
+                if attempt == ATTEMPTS:
+                    raise
+            else:
+                break
+        return self
+
+    def _start(self, data: Path) -> None:
+        self.address = f"127.0.0.1:{free_port()}"
         settings = self._folder / "server.properties"
-        settings.write_text(self._settings())
+        settings.write_text(self._settings(data))
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         storage = self._java("kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(settings))
         self._do(storage, "Kafka's storage can't be formatted")
@@ -66,7 +78,6 @@ class ApacheKafka:
         except BaseException:
             self.__exit__()
             raise
-        return self
 
     def __exit__(self, *_: object) -> None:
         """End it; nobody needs its data any more."""
@@ -89,7 +100,7 @@ class ApacheKafka:
                 sleep(10)
         return None
 
-    def _settings(self) -> str:
+    def _settings(self, data: Path) -> str:
         controller = f"127.0.0.1:{free_port()}"
         return "\n".join(
             (
@@ -99,7 +110,7 @@ class ApacheKafka:
                 f"listeners=PLAINTEXT://{self.address},CONTROLLER://{controller}",
                 "controller.listener.names=CONTROLLER",
                 "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-                f"log.dirs={self._folder / 'data'}",
+                f"log.dirs={data}",
                 "auto.create.topics.enable=false",
                 "offsets.topic.num.partitions=4",
                 "offsets.topic.replication.factor=1",
