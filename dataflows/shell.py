@@ -273,11 +273,14 @@ class Shell:
         following: dict[str, list[Call]] = {}
 
         def follow(run: WorkflowRun) -> list[Proposal]:
-            self.withdraw(following.pop(run.id, ()))  # somebody else wrote meanwhile: it is asked again
+            # It is asked again if somebody else wrote meanwhile, or if part of a write got there and its answer didn't.
+            before = following.pop(run.id, [])
+            claimed = following[run.id] = [call for call in before if _is_claimed(run, call)]
+            self.withdraw(call for call in before if call not in claimed)
             if self.stopping or not self.lease.holds():
                 return []
-            calls = following[run.id] = []
-            calls += self.calls_for(run)
+            calls = list(self.calls_for(run))
+            claimed += calls
             return [Proposal(run.id, call.claim) for call in calls if not call.unclaimed]
 
         answers = self.apply("record", [proposal for proposal, _ in moves], durable=True, follow=follow)
@@ -303,8 +306,7 @@ class Shell:
         for run_id, calls in following.items():
             run = runs[run_id]
             for call in calls:
-                claim = None if run is None else run.tasks[call.task].claim
-                if run is not None and (call.unclaimed or (claim is not None and claim.token == call.claim.token)):
+                if run is not None and (call.unclaimed or _is_claimed(run, call)):
                     call.granted = run.revision
                     self._granted.append(call)
                 else:
@@ -355,3 +357,8 @@ class Shell:
                 self.troubles.pop(doing, None)
                 return done
         raise AssertionError("the pauses have no end")
+
+
+def _is_claimed(run: WorkflowRun, call: Call) -> bool:
+    claim = run.tasks[call.task].claim
+    return claim is not None and claim.token == call.claim.token

@@ -166,11 +166,10 @@ class Rig:
         [finished] = self.shell.calls.ended(PATIENCE)
         return finished
 
-    def record(self, finished: Finished) -> WorkflowRun:
-        """Record what came of a call; the run after that."""
-        call = finished.call
-        self.shell.record([(Proposal(call.run_id, finished.result), call)])
-        return self.run(call.run_id)
+    def record(self, *ended: Finished) -> WorkflowRun:
+        """Record what came of calls of a run; the run after that."""
+        self.shell.record([(Proposal(call.run_id, result), call) for call, result in ended])
+        return self.run(ended[0].call.run_id)
 
     def free(self, type_: str) -> int:
         """How many slots of a type are free."""

@@ -214,6 +214,31 @@ def test_what_should_have_followed_is_withdrawn_if_the_write_is_lost(rig: Rig, m
     assert rig.free("NOOP") == free
 
 
+def test_what_followed_is_called_though_only_part_of_the_write_got_there(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.start("r", "a", "b: a", "c")
+    ended = []
+    for name in ("a", "c"):
+        rig.begin("r", name)
+        ended.append(rig.ended())
+    apply, cuts = rig.shell.store.apply, iter([1, None])
+
+    def unsteady(proposals: Any, **how: Any) -> Any:
+        cut = next(cuts)
+        answers = apply(proposals[:cut], **how)
+        if cut is not None:
+            raise StoreUnavailable("the connection broke in the middle of a batch")
+        return answers
+
+    monkeypatch.setattr(rig.shell.store, "apply", unsteady)
+    rig.record(*ended)
+    claim = rig.run("r").tasks["b"].claim
+    assert claim is not None
+    assert [call.claim.token for call in rig.shell.granted()] == [claim.token]
+    assert rig.shell.calls.holds("r", "b", claim.token)
+
+
 def test_something_said_of_no_run_hurts_nobody(rig: Rig) -> None:
     rig.shell.record([(Proposal("nobody", TaskSucceeded("a", "token")), None)])
     assert rig.shell.echoes() == []
