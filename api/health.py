@@ -4,7 +4,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
-from store.protocol import Store, StoreError
+from store.protocol import Store, StoreError, StoreGone
 
 SECONDS: Final = 2.0  # that the store gets to answer
 
@@ -22,10 +22,11 @@ class Readiness(NamedTuple):
 class Health:
     """Asks the store. To be used on one event loop.
 
-    A store that hangs holds one thread, however often it is asked for.
+    A store that hangs holds one thread, however often it is asked for. `gone` says that the store won't come back.
     """
 
     def __init__(self, store: Store) -> None:
+        self.gone: StoreGone | None = None
         self._store = store
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="api-health")
         self._asking: asyncio.Future[Readiness] | None = None
@@ -44,6 +45,9 @@ class Health:
     def _ask(self) -> Readiness:
         try:
             now, owners = self._store.now(), self._store.owners()
+        except StoreGone as error:
+            self.gone = error
+            return Readiness((str(error),))
         except StoreError as error:
             return Readiness((f"the store can't be reached: {error}",))
         alive = any(owner.alive_until > now for owner in owners)

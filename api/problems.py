@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from api.wording import fault
 from engine.faults import Fault, Invalid
 from engine.outcomes import Rejected
-from store.protocol import Conflict, StoreError, StoreUnavailable
+from store.protocol import Conflict, StoreError, StoreGone, StoreUnavailable
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_SECONDS: Final = 1
@@ -171,6 +171,12 @@ async def _store(request: Request, error: Exception) -> Response:
         sentence = "the store can't be reached at the moment: try again, with the same Idempotency-Key if there was one"
         headers = {"Retry-After": str(RETRY_SECONDS)}
         problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", sentence, headers=headers)
+        return problem.response(request.url.path)
+    if isinstance(error, StoreGone):
+        _log.error("store_gone", path=_logged(request), reason=str(error))
+        sentence = "the store was deleted or replaced: this process ends, and another one may have what there is now"
+        headers = {"Retry-After": str(RETRY_SECONDS)}
+        problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "store-gone", sentence, headers=headers)
         return problem.response(request.url.path)
     return await unforeseen(request, error)
 

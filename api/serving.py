@@ -2,6 +2,7 @@
 
     stop() ─► no new connections ─► followers are let go ─► requests end, in `api_drain` seconds ─► run() returns
 
+It ends by itself if its store is gone for good: whoever started it starts it again, on the store that there is then.
 The port is taken when the server is made, so that who starts it knows at once that it has it, and where it is.
 """
 
@@ -26,8 +27,9 @@ from api.auth import ApiSettingsError
 from api.problems import RETRY_SECONDS, Problem
 from api.settings import ApiSettings
 from blocks.catalogue import Catalogue
-from store.protocol import Store
+from store.protocol import Store, StoreGone
 
+WATCH_SECONDS: Final = 5.0  # between two looks at whether the store is still there
 KEEP_ALIVE_SECONDS: Final = 75  # longer than proxies keep a connection: none is closed while they send on it
 
 _BACKLOG: Final = 1024
@@ -86,6 +88,7 @@ class ApiServer:
         """Answer until it is asked to stop; `ready` is called when it begins to.
 
         Raises:
+            StoreGone: its store won't come back.
             Exception: what kept it from starting, as it was raised.
         """
 
@@ -103,6 +106,8 @@ class ApiServer:
         finally:
             self.end()
         log.info("api_ended")
+        if self._server.gone is not None:
+            raise self._server.gone
 
     @property
     def stopping(self) -> bool:
@@ -124,7 +129,10 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
         self.ready: Callable[[], None] = lambda: None
+        self.gone: StoreGone | None = None
         self._hub = app.state.services.hub
+        self._health = app.state.health
+        self._watch: asyncio.Task[None] | None = None
 
     @override
     @contextmanager
@@ -135,6 +143,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            self._watch = asyncio.create_task(self._watch_store())
             self.ready()
 
     @override
@@ -143,6 +152,16 @@ class _Server(uvicorn.Server):
             server.close()
         self._hub.let_go()
         await super().shutdown(sockets)
+        if self._watch is not None:
+            self._watch.cancel()
+
+    async def _watch_store(self) -> None:
+        while self.gone is None:
+            await asyncio.sleep(WATCH_SECONDS)
+            await self._health.readiness()
+            self.gone = self._health.gone
+        log.error("store_gone", reason=str(self.gone))
+        self.should_exit = True
 
 
 class _Recorder:

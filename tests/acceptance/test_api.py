@@ -164,6 +164,19 @@ def api_refused(scene: Scene, command: str, port: int) -> Iterator[str]:
     yield ended.stderr
 
 
+def test_an_api_whose_store_was_deleted_says_so_and_ends(scene: Scene) -> None:
+    port = free_port()
+    with api(scene, port) as process:
+        assert ask(port, "GET", "/v1/runs")[0] == 200
+        scene.file.unlink()
+        status, problem = ask(port, "GET", "/v1/runs")
+        assert (status, problem["code"]) == (503, "store-gone")
+        assert process.wait() == 1
+        assert process.events("store_gone")
+        [*_, last] = process.words().splitlines()
+        assert last.startswith(f"error: store: {scene.file} was deleted or replaced while it was open")
+
+
 class Dev:
     """A running `icefloe dev`, and what it said when it was ready."""
 
