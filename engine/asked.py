@@ -51,6 +51,11 @@ def is_closed(task: TaskState, wants: Wants) -> bool:
     return any(sum(decision in ("*", one.decision) for one in heard) >= enough for decision, enough in closes)
 
 
+def is_answered(task: TaskState, wants: Wants) -> bool:
+    """Whether it takes no signal more: it is closed, or has one that it is yet to be called for."""
+    return bool(task.inbox) if wants.closes is None else is_closed(task, wants)
+
+
 def people_asked(task: TaskState) -> tuple[str, ...]:
     """The people who may decide now, in the order they are named; who stands in is named in the other's place."""
     wants = task.wants

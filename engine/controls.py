@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
+from engine.asked import is_answered
 from engine.draft import Draft
 from engine.limits import REASON_CHARS
 from engine.outcomes import DUPLICATE, TOUCHED, Refusal, Rejected
@@ -9,6 +10,7 @@ from engine.refusals import too_wordy, unknown_task
 from engine.results import timed_out
 from engine.run import TaskState
 from engine.settle import consider, settle
+from engine.signals import answered
 from engine.statuses import FINAL_RUN, FINAL_TASK, RunStatus, TaskStatus
 from engine.transitions import (
     Error,
@@ -183,22 +185,31 @@ def _unskippable(draft: Draft, skip: Iterable[str], redone: Collection[str]) -> 
 
 def bypassed(draft: Draft, transition: TaskBypassed, at: float, luck: float) -> str | Refusal:  # noqa: ARG001
     """The run goes on as if a task that waits had said no."""
-    name, generation, reason = transition
-    task = draft.tasks.get(name)
+    task = draft.tasks.get(transition.task)
     if task is None:
-        return unknown_task(draft, name)
+        return unknown_task(draft, transition.task)
+    refusal = _unbypassable(draft, transition, task)
+    if refusal is not None:
+        return refusal
+    draft.put(transition.task, _bypassed(task, transition.reason, at))
+    return "TaskBypassed"
+
+
+def _unbypassable(draft: Draft, transition: TaskBypassed, task: TaskState) -> Rejected | None:
+    name, generation, reason = transition
     if len(reason) > REASON_CHARS:
         return too_wordy(reason)
     if generation != task.generation:
         return Rejected("STALE_SKIP", f"this is for an earlier try of {name!r}; the run has been retried since")
     if draft.status in FINAL_RUN and task.status not in FINAL_TASK:
         return _ended(draft)
-    if task.status is TaskStatus.WAITING or task.not_before is not None:
-        draft.put(name, _bypassed(task, reason, at))
-        return "TaskBypassed"
-    doing = {TaskStatus.RUNNING: "is being called", TaskStatus.PENDING: "has not begun"}
-    stands = doing.get(task.status, f"has already ended: {task.status}")
-    return Rejected("NOT_WAITING", f"{name!r} {stands}; what can be skipped is a task that waits")
+    if task.status is not TaskStatus.WAITING and task.not_before is None:
+        doing = {TaskStatus.RUNNING: "is being called", TaskStatus.PENDING: "has not begun"}
+        stands = doing.get(task.status, f"has already ended: {task.status}")
+        return Rejected("NOT_WAITING", f"{name!r} {stands}; what can be skipped is a task that waits")
+    if task.inbox and task.wants is not None and is_answered(task, task.wants):
+        return answered(name, task)  # somebody was told that his decision counts
+    return None
 
 
 def _bypassed(task: TaskState, reason: str, at: float) -> TaskState:

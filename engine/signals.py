@@ -7,7 +7,7 @@ that it wants; an accepted one is never lost, not even to an expiry.
 from collections.abc import Sequence
 from typing import Any
 
-from engine.asked import Voice, counted, is_closed, is_restricted, people_asked, voice
+from engine.asked import Voice, counted, is_answered, is_restricted, people_asked, voice
 from engine.draft import Draft
 from engine.limits import ID_CHARS, RUN_BYTES, RUN_RESERVE, LimitError, json_size
 from engine.outcomes import DUPLICATE, Refusal, Rejected
@@ -83,16 +83,21 @@ def _unwanted(draft: Draft, name: str, task: TaskState, signal: Signal) -> Voice
         speaks = spoken(draft, name, signal.sender, signal.groups)
         if isinstance(speaks, Rejected):
             return speaks
-    if wants.closes is None:
-        if task.inbox:
-            return Rejected("ALREADY_DECIDED", f"{name!r} has already got its signal{_by(task)}")
-    elif is_closed(task, wants):
-        return Rejected("ALREADY_DECIDED", f"{name!r} is already decided{_by(task)}")
+    if is_answered(task, wants):
+        return answered(name, task)
     if wants.schema is not None:
         faults = compile_schema(wants.schema).faults(signal.data, at="data")
         if faults:
             return Rejected("BAD_SIGNAL", "; ".join(f"{fault.path}: {fault.message}" for fault in faults))
     return speaks
+
+
+def answered(name: str, task: TaskState) -> Rejected:
+    """The task has been given its answer."""
+    is_panel = task.wants is not None and task.wants.closes is not None
+    return Rejected(
+        "ALREADY_DECIDED", f"{name!r} {'is already decided' if is_panel else 'has already got its signal'}{_by(task)}"
+    )
 
 
 def spoken(draft: Draft, name: str, sender: str | None, groups: Sequence[str]) -> Voice | Rejected:

@@ -49,10 +49,23 @@ def test_a_task_in_its_back_off_is_skipped() -> None:
     assert (play["a"].not_before, play["a"].error) == (None, None)
 
 
-def test_a_task_with_a_decision_that_was_not_processed_yet_is_skipped() -> None:
-    play = waiting("b: a.SKIPPED")
-    play.send("a", sender="ada", data={})
+@pytest.mark.parametrize(
+    ("closes", "left"),
+    [(None, "has already got its signal, by ada"), ({"approve": 1}, "is already decided, by ada")],
+)
+def test_a_decision_that_was_accepted_is_not_overridden_by_a_skip(closes: dict[str, int] | None, left: str) -> None:
+    play = Play("a", "b: a.SKIPPED")
+    play.suspend("a", after=60, wants=Wants(None, ("ada", "bob"), closes))
+    play.send("a", sender="ada", data={"decision": "approve"})
     assert play.ready == "a:signal"
+    refusal = play.propose(TaskBypassed("a", 1))
+    assert refusal == Rejected("ALREADY_DECIDED", f"'a' {left}")
+
+
+def test_a_task_that_waits_for_more_decisions_is_skipped_before_those_it_has_are_processed() -> None:
+    play = Play("a", "b: a.SKIPPED")
+    play.suspend("a", after=60, wants=Wants(None, ("ada", "bob"), {"approve": 2}))
+    play.send("a", sender="ada", data={"decision": "approve"})
     play.do(TaskBypassed("a", 1))
     assert play.ready == "b"
 
@@ -84,8 +97,9 @@ def test_a_skip_that_is_meant_for_another_try_or_says_too_much_is_refused() -> N
 
 
 def test_the_result_of_a_call_that_waited_once_comes_too_late_after_a_skip() -> None:
-    play = waiting("b: a.SKIPPED")
-    play.send("a", sender="ada", data={})
+    play = Play("a", "b: a.SKIPPED")
+    play.suspend("a", after=60, wants=Wants(None, ("ada", "bob"), {"approve": 2}))
+    play.send("a", sender="ada", data={"decision": "approve"})
     token = play.claim("a")
     play.release("a")
     play.do(TaskBypassed("a", 1))
