@@ -9,14 +9,16 @@ can do that; a seal that was noted elsewhere (each goes out with the change feed
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
 from engine.draft import fold
 from engine.run import JournalEntry, WorkflowRun
-from store.protocol import Sealed
+from store.protocol import Conflict, Sealed, Store
 from store.texts import UNREADABLE, read_entry
+
+_READINGS: Final = 20
 
 
 class Flaw(NamedTuple):
@@ -33,6 +35,23 @@ def seal(previous: str | None, run_id: str, revision: int, at: float, text: str)
         TypeError: what should be text is none, so the store has not written it.
     """
     return sha256(orjson.dumps((previous, run_id, revision, at, text))).hexdigest()
+
+
+def at_rest(store: Store, run: WorkflowRun) -> tuple[WorkflowRun, list[Sealed]]:
+    """A run and its journal at one moment: what happens between two readings is no flaw, and it is read again.
+
+    Raises:
+        LookupError: the run can't be read any more.
+        Conflict: it changes all the time.
+        StoreError: the store is away.
+    """
+    for _ in range(_READINGS):
+        entries = store.sealed(run.id)
+        after = store.load([run.id])[run.id]
+        if after.revision == run.revision:
+            return run, entries
+        run = after
+    raise Conflict(f"run {run.id} changes all the time: pause it, or try again later")
 
 
 def flaws(run: WorkflowRun, entries: Sequence[Sealed]) -> list[Flaw]:

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from api.answers import answer
 from api.guard import GuardedRoute
 from api.models import RUN_ID, Moment, Page, PageQuery
-from api.problems import documented
+from api.problems import documented, not_found
 from api.seen import run_for
 from api.services import Asking, Services, ServicesOf
 from engine.explain import Kind, explain, why_omitted
@@ -18,12 +18,11 @@ from engine.faults import Fault, Invalid
 from engine.run import JournalEntry, WorkflowRun
 from engine.statuses import RunStatus, TaskStatus
 from store import seals
-from store.protocol import Sealed, Store
+from store.protocol import Store
 
 router = APIRouter(route_class=GuardedRoute, prefix="/runs/{run_id}", tags=["Runs"])
 
 RunId = Annotated[str, Path(description="The run's id", examples=[RUN_ID])]
-_READINGS: Final = 5  # of a run and its journal, until both are of one revision
 _MOST_DIGITS: Final = 12
 
 
@@ -131,12 +130,15 @@ async def explain_run(run_id: RunId, services: ServicesOf, principal: Asking) ->
     "/verification",
     summary="Verify the journal of a run",
     response_model=Verification,
-    responses=documented(404),
+    responses=documented(404, 409),
 )
 async def verify_run(run_id: RunId, services: ServicesOf, principal: Asking) -> Response:
     """Whether the journal is as it was written; if not, which entries were changed, removed or put in."""
     run = await run_for(services, principal, "verify_run", run_id)
-    run, entries = await run_in_threadpool(_of_one_revision, services.store, run)
+    try:
+        run, entries = await run_in_threadpool(seals.at_rest, services.store, run)
+    except LookupError:
+        raise not_found(f"run {run_id!r}") from None
     flaws = await run_in_threadpool(seals.flaws, run, entries)
     return answer(
         {
@@ -175,17 +177,6 @@ def _explained(services: Services, run: WorkflowRun) -> Response:
 
 def _omitted(run: WorkflowRun) -> Iterable[tuple[str, str]]:
     return ((name, why_omitted(run, name)) for name, task in run.tasks.items() if task.status is TaskStatus.OMITTED)
-
-
-def _of_one_revision(store: Store, run: WorkflowRun) -> tuple[WorkflowRun, list[Sealed]]:
-    """A run and its journal: what happens between the two readings is no flaw."""
-    entries = store.sealed(run.id)
-    for _ in range(_READINGS):
-        if entries and entries[-1].revision == run.revision:
-            break
-        run = store.load([run.id]).get(run.id, run)
-        entries = store.sealed(run.id)
-    return run, entries
 
 
 def _revision(cursor: str | None) -> int:

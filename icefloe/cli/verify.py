@@ -1,20 +1,15 @@
 """The command `verify`: whether the journal of a run is as it was written."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from engine.run import WorkflowRun
 from icefloe.cli.app import RunArgument, Session, command
 from icefloe.cli.failures import CommandError
 from icefloe.cli.given import find_run
 from icefloe.cli.wording import printable
-from store.protocol import Sealed, Store
-from store.seals import Flaw, flaws
-
-_TRIES = 20
+from store.seals import Flaw, at_rest, flaws
 
 
 @command("Runs")
@@ -31,7 +26,12 @@ def verify(
 ) -> None:
     """Verify that nobody has changed the journal of a run; 1 if somebody has."""
     with session.store() as store:
-        run, entries = _at_rest(store, find_run(store, name))
+        run = find_run(store, name)
+        try:
+            run, entries = at_rest(store, run)
+        except LookupError:
+            sentence = f"the document of run {run.id} can't be read any more: it was changed"
+            raise CommandError("UNREADABLE_RUN", sentence) from None
     found = flaws(run, entries)
     if not found and seal is not None and seal not in {entry.seal for entry in entries}:
         found = [Flaw(0, "no entry has the seal that was noted: all of it was written anew since then")]
@@ -52,20 +52,3 @@ def verify(
     session.terminal.show(Text.assemble("the journal of run ", (printable(run.id), "bold"), " is as it was written"))
     entries_told = "1 entry" if len(entries) == 1 else f"{len(entries):,} entries"
     session.terminal.show(f"{entries_told}, seal {run.seal}")
-
-
-def _at_rest(store: Store, run: WorkflowRun) -> tuple[WorkflowRun, Sequence[Sealed]]:
-    """A run and its journal at one moment: a run that is being worked on is read again.
-
-    Raises:
-        CommandError: it can't be read any more, or changes all the time.
-    """
-    for _ in range(_TRIES):
-        entries = store.sealed(run.id)
-        after = store.load([run.id]).get(run.id)
-        if after is None:
-            raise CommandError("UNREADABLE_RUN", f"the document of run {run.id} can't be read any more: it was changed")
-        if after.revision == run.revision:
-            return run, entries
-        run = after
-    raise CommandError("BUSY", f"run {run.id} changes all the time: pause it, or try again later")

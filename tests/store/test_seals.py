@@ -6,9 +6,9 @@ import pytest
 
 from engine.run import WorkflowRun
 from engine.statuses import RunStatus
-from engine.transitions import RunCancelled, Signal, SignalReceived, TaskDelegated, Wants
-from store.protocol import Store
-from store.seals import flaws, seal
+from engine.transitions import RunCancelled, RunPaused, RunResumed, Signal, SignalReceived, TaskDelegated, Wants
+from store.protocol import Conflict, Sealed, Store
+from store.seals import at_rest, flaws, seal
 from tests.store.conftest import Place
 from tests.store.driver import Player, workflow
 from tests.store.storages import MongoStorage, Raw, SqliteStorage, Storage
@@ -238,3 +238,27 @@ def test_of_what_an_older_program_wrote_meanwhile_only_that_is_named(
         chained.append(entry._replace(seal=previous.encode()))
     storage.write([*before, entries[4]._replace(seal=None), *chained])
     assert named(store, run._replace(seal=previous)) == [5]
+
+
+@pytest.mark.parametrize(("changes", "settles"), [(0, True), (3, True), (1000, False)])
+def test_what_happens_to_a_run_while_it_is_read_is_no_flaw(
+    store: Store, monkeypatch: pytest.MonkeyPatch, *, changes: int, settles: bool
+) -> None:
+    player, sealed, left = Player(store), store.sealed, iter(range(changes))
+    store.save_workflow(workflow("a"))
+    before = player.start()
+
+    def unsteady(run_id: str) -> list[Sealed]:
+        entries = sealed(run_id)
+        if next(left, None) is not None:
+            player.do(RunResumed() if player.run().paused else RunPaused())
+        return entries
+
+    monkeypatch.setattr(store, "sealed", unsteady)
+    if settles:
+        run, entries = at_rest(store, before)
+        assert (run, flaws(run, entries)) == (player.run(), [])
+        assert run.revision == 1 + changes
+    else:
+        with pytest.raises(Conflict, match="run r changes all the time"):
+            at_rest(store, before)
