@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 from engine.asked import counted, is_restricted, people_asked
 from engine.depends import And, Expression, Or, blocking, evaluate, text
 from engine.run import JournalEntry, TaskState, WorkflowRun
+from engine.settle import at_fault
 from engine.statuses import RunStatus, TaskStatus
 from engine.transitions import Wants
 
@@ -31,7 +32,8 @@ class Explanation:
     `kind` says what has to happen: other `tasks` have to end, `people` to decide, a `signal` (from anybody), a moment
     (`timer`, `retry`: the end of a back-off) or an `engine` to come; `lost` is an engine that died during the call,
     `unknown_type` one that doesn't know the block type. `tasks`, `people` and `groups` are those it waits for, of which
-    any member may decide; `on_behalf` has pairs: who stands in, for whom; `barred` are asked, but may not decide.
+    any member may decide; `on_behalf` has pairs: who stands in, for whom; `barred` are asked, but may not decide. Of a
+    run that has ended, `tasks` are those that failed it, or its exit points that succeeded.
     """
 
     task: str | None
@@ -101,7 +103,10 @@ def _ended(run: WorkflowRun, journal: Sequence[JournalEntry]) -> Explanation:
         who = _who(journal, "RunCancelled")
         return Explanation(None, "ended", f"the run was cancelled{who}{without}", since=run.finished_at)
     if run.error is not None:
-        return Explanation(None, "ended", f"{run.error.code}: {run.error.message}{without}", since=run.finished_at)
+        code, message = run.error
+        told = message if code in message else f"{code}: {message}"
+        culprits = tuple(name for name in at_fault(run.plan, run.tasks) if run.tasks[name].error is not None)
+        return Explanation(None, "ended", f"{told}{without}", since=run.finished_at, tasks=culprits)
     exits = tuple(name for name in run.plan.workflow.dag.exitpoints if run.tasks[name].status is TaskStatus.SUCCESS)
     reached = f"exit point{'s' * (len(exits) != 1)} {_listed(exits)} succeeded, and nothing failed unhandled{without}"
     return Explanation(None, "ended", reached, since=run.finished_at, tasks=exits)

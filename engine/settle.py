@@ -11,7 +11,7 @@ from typing import Any
 from engine.conditions import ConditionError, judge
 from engine.depends import evaluate
 from engine.draft import Draft
-from engine.plan import PlannedTask
+from engine.plan import Plan, PlannedTask
 from engine.references import TASK_FIELDS, BadReference, Scope
 from engine.run import TaskState, WorkflowRun
 from engine.statuses import FINAL_RUN, RunStatus, TaskStatus
@@ -153,10 +153,10 @@ def _conclude(draft: Draft, at: float) -> None:
 
 
 def _failure(draft: Draft) -> Error | None:
-    """Why the run as a whole failed, if it did (DESIGN: "A run ends")."""
+    """Why the run as a whole failed, if it did."""
     exits = dict.fromkeys(draft.plan.workflow.dag.exitpoints)
-    failed = {name: _pardon(draft, name) for name, task in draft.tasks.items() if task.status in _FAILURES}
-    culprits = [name for name, pardon in failed.items() if not pardon or name in exits]
+    failed = _failed(draft.plan, draft.tasks)
+    culprits = at_fault(draft.plan, draft.tasks)
     if culprits:
         first = draft.tasks[culprits[0]]
         code = first.error.code if first.error is not None else str(first.status)
@@ -171,12 +171,22 @@ def _failure(draft: Draft) -> Error | None:
     return Error("NO_EXIT_REACHED", f"{missed}; {causes}")
 
 
-def _pardon(draft: Draft, name: str) -> str:
-    """Why a failure of this task is none of the run; nothing if it is one."""
-    handlers = [other for other in draft.plan.handlers[name] if draft.tasks[other].started_at is not None]
+def at_fault(plan: Plan, tasks: Mapping[str, TaskState]) -> list[str]:
+    """The tasks whose failure is one of the run: nothing handles or allows it, or they are exit points."""
+    exits = frozenset(plan.workflow.dag.exitpoints)
+    return [name for name, pardon in _failed(plan, tasks).items() if not pardon or name in exits]
+
+
+def _failed(plan: Plan, tasks: Mapping[str, TaskState]) -> dict[str, str]:
+    """The tasks that failed, and why that is no failure of the run; nothing if it is one."""
+    return {name: _pardon(plan, tasks, name) for name, task in tasks.items() if task.status in _FAILURES}
+
+
+def _pardon(plan: Plan, tasks: Mapping[str, TaskState], name: str) -> str:
+    handlers = [other for other in plan.handlers[name] if tasks[other].started_at is not None]
     if handlers:
         return f"handled by {_some(handlers, ', ')}"
-    return "allowed" if draft.plan.tasks[name].spec.allow_failure else ""
+    return "allowed" if plan.tasks[name].spec.allow_failure else ""
 
 
 def _reason(name: str, task: TaskState, *remarks: str) -> str:

@@ -7,7 +7,17 @@ import pytest
 
 from engine.explain import Explanation, explain, why_omitted, why_skipped
 from engine.statuses import FINAL_TASK, TaskStatus
-from engine.transitions import RunCancelled, RunPaused, RunRetried, TaskBypassed, TaskDelegated, TaskLost, Wants
+from engine.transitions import (
+    Error,
+    RunCancelled,
+    RunFailed,
+    RunPaused,
+    RunRetried,
+    TaskBypassed,
+    TaskDelegated,
+    TaskLost,
+    Wants,
+)
 from tests.engine.driver import START, Play, task
 
 DECISION = {"type": "object", "properties": {"decision": {"enum": ["approve", "reject"]}}}
@@ -198,10 +208,18 @@ def test_a_successful_run_names_the_exit_points_that_it_reached() -> None:
     ]
 
 
-def test_a_failed_run_names_its_error() -> None:
-    play = Play("a")
+def test_a_failed_run_names_its_error_and_the_tasks_at_fault() -> None:
+    play = Play("a", "b", "c: b.FAILED", exits=["a", "c"])
+    play.fail("b")
+    play.succeed("c")
     play.fail("a", "BOOM")
-    assert of(play, None).sentence == "BOOM: a FAILED (BOOM: it failed)"
+    assert (of(play, None).sentence, of(play, None).tasks) == ("a FAILED (BOOM: it failed)", ("a",))
+
+
+def test_a_run_that_the_engine_failed_names_the_code() -> None:
+    play = Play("a")
+    play.do(RunFailed(Error("ENGINE_ERROR", "it can't be handled")))
+    assert (of(play, None).sentence, of(play, None).tasks) == ("ENGINE_ERROR: it can't be handled", ())
 
 
 def test_a_cancelled_run_names_who_did_it() -> None:
