@@ -24,7 +24,7 @@ from confluent_kafka.admin import AdminClient
 
 from tests.servers.mongod import free_port
 
-ATTEMPTS: Final = 3  # a download from far away may fail for no lasting reason, and somebody else take a free port first
+ATTEMPTS: Final = 5  # a download from far away may fail for no lasting reason, and somebody else take a free port first
 DOWNLOAD_SECONDS: Final = 300.0
 PATIENCE: Final = 120.0
 POM: Final = Path(__file__).with_name("apache.pom.xml")
