@@ -1,7 +1,8 @@
 """What writes do to runs: start them, apply what was proposed, wake those that are due."""
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import cache, partial
 from itertools import count
 from typing import NamedTuple
 
@@ -32,9 +33,12 @@ def create(write: Write, requests: Sequence[NewRun]) -> list[Creation]:
     accepted = _accepted(write, [request.id for request in requests if is_id(request.id)])
     (last,) = write.connection.execute("SELECT coalesce(max(number), 0) FROM runs").fetchone()
     numbers = count(last + 1)
-    return answers(
-        requests, accepted, lambda request, digest: _start(write, request, digest, next(numbers)), ALL_AFFECTED
-    )
+    live = cache(partial(workflows.live_versions, write.connection))  # asked once a write, and not for each request
+
+    def begin(request: NewRun, digest: bytes) -> WorkflowRun:
+        return _start(write, request, digest, _plan(write, request, live), next(numbers))
+
+    return answers(requests, accepted, begin, ALL_AFFECTED)
 
 
 def _accepted(write: Write, ids: list[str]) -> dict[str, Accepted]:
@@ -47,14 +51,14 @@ def _accepted(write: Write, ids: list[str]) -> dict[str, Accepted]:
     return {id_: Accepted(digest, getattr(runs[id_], "run", None)) for id_, digest in digests.items()}
 
 
-def _start(write: Write, request: NewRun, digest: bytes, number: int) -> WorkflowRun:
+def _start(write: Write, request: NewRun, digest: bytes, plan: Plan, number: int) -> WorkflowRun:
     """The run that is asked for.
 
     Raises:
-        Invalid: there is no such workflow, or the inputs don't fit.
+        Invalid: the inputs don't fit.
     """
     run, entry = start(
-        _plan(write, request),
+        plan,
         request.inputs,
         id=request.id,
         at=write.batch.at,
@@ -71,10 +75,14 @@ def _start(write: Write, request: NewRun, digest: bytes, number: int) -> Workflo
     return run
 
 
-def _plan(write: Write, request: NewRun) -> Plan:
+def _plan(write: Write, request: NewRun, live: Callable[[str, str], range]) -> Plan:
+    """The plan of the workflow that is asked for, given which versions there are.
+
+    Raises:
+        Invalid: there is no such workflow.
+    """
     tenant, name = request.tenant, request.workflow
-    live = workflows.live_versions(write.connection, tenant, name)
-    version = version_asked(request, live, lambda: workflows.names(write.connection, tenant))
+    version = version_asked(request, live(tenant, name), lambda: workflows.names(write.connection, tenant))
     return write.cache.plan(write.connection, tenant, name, version)
 
 
