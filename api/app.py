@@ -101,6 +101,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         separate_input_output_schemas=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours is `api.metrics`
     )
     app.state.services = services
     app.state.health = health

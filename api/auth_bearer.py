@@ -58,14 +58,13 @@ class BearerTokens:
         """
         token = _token(request)
         digest = sha256(token.encode()).digest()
-        address = address_of(request)
-        if digest not in self._good and (seconds := self._failures.wait(address)) is not None:
+        if digest not in self._good and (seconds := self._failures.wait(address_of(request))) is not None:
             raise too_many("wrong credentials came from this address in a minute", seconds)
         try:
             principal = await self._scheme(token).principal(token)
         except Problem as problem:
             if problem.status is HTTPStatus.UNAUTHORIZED:
-                self._failures.count(address)
+                self._failures.count(address_of(request))
             raise
         self._good[digest] = True
         return principal

@@ -8,8 +8,8 @@ Every refusal on the way is a problem document, and has the headers.
 import asyncio
 import re
 from http import HTTPStatus
+from random import getrandbits
 from typing import Any, Final
-from uuid import uuid4
 
 from fastapi import FastAPI, Request
 from starlette.datastructures import Headers
@@ -53,7 +53,7 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         brought = Headers(scope=scope).get("X-Request-Id", "")
-        request_id = brought if _REQUEST_ID.fullmatch(brought) else uuid4().hex
+        request_id = brought if _REQUEST_ID.fullmatch(brought) else f"{getrandbits(128):032x}"
 
         async def with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

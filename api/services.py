@@ -34,14 +34,18 @@ def services_of(request: Request) -> Services:
     return services
 
 
+def principal_of(request: Request) -> Principal:
+    """Who is asking; only of guarded requests (`api.guard`)."""
+    principal: Principal = request.state.principal
+    return principal
+
+
 async def _services(request: Request) -> Services:  # `async`: FastAPI calls what isn't in a thread, and that takes time
     return services_of(request)
 
 
 async def _principal(request: Request) -> Principal:
-    """Who is asking; only of guarded requests (`api.guard`)."""
-    principal: Principal = request.state.principal
-    return principal
+    return principal_of(request)
 
 
 ServicesOf = Annotated[Services, Depends(_services)]

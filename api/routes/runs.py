@@ -19,7 +19,7 @@ from api.models import RUN_ID, ErrorModel, Moment, Page, RunModel, RunSummaryMod
 from api.principal import Principal
 from api.problems import documented, not_found, rejected
 from api.seen import run_for
-from api.services import Asking, Services, ServicesOf
+from api.services import Asking, Services, ServicesOf, principal_of, services_of
 from api.starting import StartRun, ended, start
 from api.wording import Spelled
 from engine.limits import REASON_CHARS
@@ -123,11 +123,7 @@ _RUN: Final[dict[int | str, dict[str, Any]]] = {200: {"model": RunModel, "descri
     responses={200: {"model": StartedRun, "description": "It was started before by the same request"}, **documented()},
 )
 async def start_run(
-    request: StartRun,
-    query: Annotated[StartQuery, Query()],
-    services: ServicesOf,
-    principal: Asking,
-    idempotency_key: Key = None,
+    wanted: StartRun, query: Annotated[StartQuery, Query()], request: Request, idempotency_key: Key = None
 ) -> Response:
     """Start a run of a saved workflow, or of a `definition` that is brought along.
 
@@ -135,7 +131,8 @@ async def start_run(
     be repeated as often as one likes: the same caller's same key is the same run. `?wait=10` waits for the run's end,
     at most so many seconds; if it hasn't ended by then, it goes on all the same.
     """
-    creation, run = await start(services, principal, request, idempotency_key)
+    services = services_of(request)  # no dependencies: FastAPI takes longer for two of them than the store for a run
+    creation, run = await start(services, principal_of(request), wanted, idempotency_key)
     if query.wait and not run.is_final:
         run = await ended(services, run, query.wait)
     workflow = run.plan.workflow
