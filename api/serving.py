@@ -8,6 +8,7 @@ The port is taken when the server is made, so that who starts it knows at once t
 
 import asyncio
 import errno
+import gc
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -93,6 +94,9 @@ class ApiServer:
         """
 
         def begun() -> None:
+            gc.collect()
+            gc.freeze()  # what is loaded by now stays: looking through it again and again is lost time
+            gc.set_threshold(20_000, 50, 100)
             log.info("api_started", url=self.url, auth=self._auth)
             ready()
 

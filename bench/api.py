@@ -37,7 +37,7 @@ READS: Final = 500
 
 _WORKFLOW: Final = "bench-api"
 _AT_ONCE: Final = 500
-_WARM_UPS: Final = 500
+_WARM_UPS: Final = 2_000
 _START_SECONDS: Final = 30.0
 _CALL_SECONDS: Final = 300.0
 
@@ -66,7 +66,7 @@ def api(servers: Servers, load: Load) -> Figures:
         }
         process = stack.enter_context(started("api", environment, directory))
         _await(process, port)
-        asked = Asked(f"http://127.0.0.1:{port}", token, _WORKFLOW, _WARM_UPS, CONNECTIONS, _WARM_UPS // 10, runs[:50])
+        asked = Asked(f"http://127.0.0.1:{port}", token, _WORKFLOW, _WARM_UPS, CONNECTIONS, _WARM_UPS // 40, runs[:50])
         _called(asked, process)
         before = process.cpu_seconds()
         sample = Random(1).sample(runs, min(READS, len(runs)))
