@@ -144,6 +144,35 @@ class Limits:
         return limited
 
 
+class Heads:
+    """Answers HEAD as it would GET, but for the body (RFC 9110, 9.3.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        is_whole = False
+
+        async def without_body(message: Message) -> None:
+            nonlocal is_whole
+            if message["type"] == "http.response.start":
+                scope["method"] = "HEAD"  # so that the server waits for no body
+                await send(message)
+            elif not is_whole:
+                is_whole = True  # whatever more would come, as of a stream of events
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        scope["method"] = "GET"
+        try:
+            await self._app(scope, receive, without_body)
+        finally:
+            scope["method"] = "HEAD"
+
+
 class Faults:
     """Answers with a problem document what nobody foresaw; the log has the rest."""
 
@@ -174,6 +203,7 @@ class Faults:
 
 def install(app: FastAPI, settings: ApiSettings) -> None:
     """Put it around the app, from the inside to the outside."""
+    app.add_middleware(Heads)
     app.add_middleware(Faults)
     app.add_middleware(Limits, body_bytes=settings.api_body_bytes)
     if settings.api_cors_origins:

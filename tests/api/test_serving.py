@@ -74,6 +74,23 @@ def test_each_request_is_a_line_in_the_log_without_what_it_asked_for(store: Stor
     assert "of-the-kind" not in str(answered)
 
 
+def test_head_is_answered_as_get_is_but_for_the_body(store: Store, catalogue: Catalogue) -> None:
+    def ask(method: str, path: str) -> tuple[int, dict[str, str], bytes]:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        headers = {name: value for name, value in answer.getheaders() if name not in {"date", "x-request-id"}}
+        return answer.status, headers, answer.read()
+
+    with serving(store, catalogue) as (server, _), closing(connected(server)) as connection:
+        for path in ("/healthz", "/docs", "/v1/workflows/w", "/v1/runs/none"):
+            status, headers, body = ask("GET", path)
+            assert ask("HEAD", path) == (status, headers, b"")
+            assert headers["content-length"] == str(len(body))
+        assert ask("HEAD", "/v1/events")[0] == 200  # and not for ever
+        assert ask("HEAD", "/v1/runs/none/pause")[0] == 405
+        assert ask("GET", "/healthz")[0] == 200
+
+
 def test_a_request_under_way_ends_before_the_server_does(store: Store, catalogue: Catalogue) -> None:
     with serving(store, catalogue, api_drain=10) as (server, thread), closing(connected(server)) as connection:
         start(connection, "/v1/runs?wait=1.5")
