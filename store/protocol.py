@@ -227,8 +227,8 @@ class Store(Protocol):
     def workflow(self, name: str, version: int | None = None, *, tenant: str = "default") -> Workflow | None:
         """A version of a workflow (the latest by default)."""
 
-    def workflows(self, *, tenant: str = "default") -> list[Workflow]:
-        """The latest version of each workflow, by name."""
+    def workflows(self, *, tenant: str = "default", after: str = "", limit: int | None = None) -> list[Workflow]:
+        """The latest version of each workflow, by name; those whose names sort `after` another, at most so many."""
 
     def versions(
         self, name: str, *, tenant: str = "default", before: int | None = None, limit: int = 100

@@ -1,6 +1,8 @@
 """Saved workflows: find and read them and their versions, delete them, and what their runs must be given."""
 
+from collections.abc import Iterator
 from http import HTTPStatus
+from itertools import islice
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -19,6 +21,7 @@ from engine.documents import Workflow
 from engine.faults import Fault, Invalid, nearest
 from engine.limits import NAME_CHARS
 from engine.schemas import compile_schema
+from store.protocol import Store
 
 router = APIRouter(route_class=GuardedRoute, tags=["Workflows"])
 
@@ -27,6 +30,9 @@ WorkflowName = Annotated[
 ]
 Version = Annotated[int, Path(ge=1, le=2**31, description="One of its versions", examples=[3])]
 _MOST: Final = 2**31
+_PAGE: Final = 100
+_NAMES: Final = 1000  # among which a name is looked for that somebody may have meant
+_BEHIND_INLINE: Final = INLINE[:-1] + chr(ord(INLINE[-1]) + 1)
 _DIGITS: Final = len(str(_MOST))
 
 
@@ -68,13 +74,12 @@ class VersionQuery(BaseModel):
 def list_workflows(query: Annotated[WorkflowsQuery, Query()], services: ServicesOf, principal: Asking) -> Response:
     """The latest version of each workflow, by name; without the definitions that runs brought along."""
     labels = [label.partition("=") for label in query.label]
-    found = [
+    wanted = (
         workflow
-        for workflow in sorted(services.store.workflows(tenant=principal.tenant), key=lambda one: one.name)
-        if not workflow.name.startswith(INLINE)
-        and workflow.name > (query.cursor or "")
-        and all(workflow.labels.get(key) == value for key, _, value in labels)
-    ]
+        for workflow in _saved(services.store, principal.tenant, query.cursor or "")
+        if all(workflow.labels.get(key) == value for key, _, value in labels)
+    )
+    found = list(islice(wanted, query.limit + 1))
     shown = found[: query.limit]
     cursor = shown[-1].name if len(found) > len(shown) else None
     return answer({"items": [_summary(workflow) for workflow in shown], "cursor": cursor})
@@ -181,8 +186,19 @@ def _found(services: Services, principal: Principal, name: str, version: int | N
 def _unknown(services: Services, principal: Principal, name: str, version: int | None = None) -> Problem:
     if version is not None and services.store.workflow(name, tenant=principal.tenant) is not None:
         return not_found(f"version {version} of workflow {name!r}")
-    names = [workflow.name for workflow in services.store.workflows(tenant=principal.tenant)]
+    names = [workflow.name for workflow in islice(_saved(services.store, principal.tenant), _NAMES)]
     return not_found(f"workflow {name!r}{nearest(name, names)}")
+
+
+def _saved(store: Store, tenant: str, after: str = "") -> Iterator[Workflow]:
+    """The latest version of each workflow, by name; definitions that runs brought along are passed over unread."""
+    while page := store.workflows(tenant=tenant, after=after, limit=_PAGE):
+        for workflow in page:
+            if workflow.name.startswith(INLINE):
+                after = _BEHIND_INLINE
+                break
+            yield workflow
+            after = workflow.name
 
 
 def _version_of(cursor: str | None) -> int | None:

@@ -91,10 +91,10 @@ class MongoStore:
         with self._speaking():
             return workflows.read(self._connection, tenant, name, version)
 
-    def workflows(self, *, tenant: str = "default") -> list[Workflow]:
+    def workflows(self, *, tenant: str = "default", after: str = "", limit: int | None = None) -> list[Workflow]:
         """The latest version of each workflow, by name."""
         with self._speaking():
-            return workflows.read_all(self._connection, tenant)
+            return workflows.read_all(self._connection, tenant, after, limit)
 
     def versions(
         self, name: str, *, tenant: str = "default", before: int | None = None, limit: int = 100

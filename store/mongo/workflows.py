@@ -149,13 +149,15 @@ def read(connection: Connection, tenant: str, name: str, version: int | None) ->
     return _parsed(found) if found is not None and found["version"] in live else None
 
 
-def read_all(connection: Connection, tenant: str) -> list[Workflow]:
-    """The latest version of each workflow, by name.
+def read_all(connection: Connection, tenant: str, after: str, limit: int | None) -> list[Workflow]:
+    """The latest version of each workflow, by name: those that come after a name, at most so many.
 
     Raises:
         StoreError: a stored document is no workflow.
     """
-    return [_parsed(found["latest"]) for found in _live(connection, tenant, "$$ROOT")]
+    if limit is not None and limit <= 0:
+        return []
+    return [_parsed(found["latest"]) for found in _live(connection, tenant, "$$ROOT", after, limit)]
 
 
 def names(connection: Connection, tenant: str) -> list[str]:
@@ -163,15 +165,18 @@ def names(connection: Connection, tenant: str) -> list[str]:
     return [str(found["_id"]) for found in _live(connection, tenant, {"deleted_at": "$deleted_at"})]
 
 
-def _live(connection: Connection, tenant: str, what: object) -> Iterable[Document]:
+def _live(
+    connection: Connection, tenant: str, what: object, after: str = "", limit: int | None = None
+) -> Iterable[Document]:
     """Of the latest version of each workflow, by name: `what`."""
     return connection.quick("workflows").aggregate(
         [
-            {"$match": {"tenant": tenant}},
+            {"$match": {"tenant": tenant, "name": {"$gt": after}}},
             {"$sort": {"tenant": 1, "name": 1, "version": -1}},
             {"$group": {"_id": "$name", "latest": {"$first": what}}},
             {"$match": {"latest.deleted_at": None}},
             {"$sort": {"_id": 1}},
+            *([] if limit is None else [{"$limit": limit}]),
         ]
     )
 

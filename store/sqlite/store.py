@@ -95,10 +95,10 @@ class SqliteStore:
         with self._database.reading() as connection:
             return workflows.read(connection, tenant, name, version)
 
-    def workflows(self, *, tenant: str = "default") -> list[Workflow]:
+    def workflows(self, *, tenant: str = "default", after: str = "", limit: int | None = None) -> list[Workflow]:
         """The latest version of each workflow, by name."""
         with self._database.reading() as connection:
-            return workflows.read_all(connection, tenant)
+            return workflows.read_all(connection, tenant, after, limit)
 
     def versions(
         self, name: str, *, tenant: str = "default", before: int | None = None, limit: int = 100

@@ -118,16 +118,16 @@ def read(connection: sqlite3.Connection, tenant: str, name: str, version: int | 
     return None if row is None else _parsed(*row)
 
 
-def read_all(connection: sqlite3.Connection, tenant: str) -> list[Workflow]:
-    """The latest version of each workflow, by name.
+def read_all(connection: sqlite3.Connection, tenant: str, after: str, limit: int | None) -> list[Workflow]:
+    """The latest version of each workflow, by name: those that come after a name, at most so many.
 
     Raises:
         StoreError: a stored document is no workflow.
     """
     rows = connection.execute(
-        "SELECT name, max(version), document FROM workflows WHERE tenant = ? AND deleted_at IS NULL"
-        " GROUP BY name ORDER BY name",
-        (tenant,),
+        "SELECT name, max(version), document FROM workflows WHERE tenant = ? AND name > ? AND deleted_at IS NULL"
+        " GROUP BY name ORDER BY name LIMIT coalesce(?, -1)",
+        (tenant, after, limit),
     )
     return [_parsed(*row) for row in rows]
 

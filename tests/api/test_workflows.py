@@ -144,7 +144,7 @@ def test_the_name_in_a_document_is_that_of_its_address(desk: Desk) -> None:
 
 def test_workflows_are_listed_by_name_without_those_that_runs_brought_along(desk: Desk) -> None:
     ann = desk.ask("ann", "builder")
-    for name in ("c", "a", "b"):
+    for name in ("z", "a", "b"):
         ann.post("/v1/workflows", changed(name, name=name, labels={"team": "x" if name == "b" else "y"}))
     ann.post("/v1/runs", {"definition": SKETCH})
     desk.save({**SKETCH, "name": "d"}, tenant="other")
@@ -152,8 +152,9 @@ def test_workflows_are_listed_by_name_without_those_that_runs_brought_along(desk
     assert [one["name"] for one in first["items"]] == ["a", "b"]
     assert first["items"][0].items() >= {"version": 1, "description": "a", "tasks": 1, "created_by": "ann"}.items()
     second = ann.get(f"/v1/workflows?limit=2&cursor={first['cursor']}")
-    assert ([one["name"] for one in second["items"]], second["cursor"]) == (["c"], None)
-    assert [one["name"] for one in ann.get("/v1/workflows?label=team=y")["items"]] == ["a", "c"]
+    assert ([one["name"] for one in second["items"]], second["cursor"]) == (["z"], None)
+    assert [one["name"] for one in ann.get("/v1/workflows?label=team=y")["items"]] == ["a", "z"]
+    assert ann.ask("GET", "/v1/workflows/zz").json()["detail"].endswith("(did you mean 'z'?)")
     assert ann.ask("GET", "/v1/workflows?label=team").status_code == 422
 
 

@@ -54,6 +54,18 @@ def test_the_list_has_the_latest_version_of_each_workflow_by_name(store: Store) 
     assert [saved.name for saved in store.workflows(tenant="other")] == ["theirs"]
 
 
+def test_the_list_is_read_in_pages(store: Store) -> None:
+    for name in ("cherry", "apple", "banana", "gone", "damson"):
+        store.save_workflow(workflow("a", name=name))
+    store.delete_workflow("gone")
+    pages = [
+        [saved.name for saved in store.workflows(after=after, limit=2)] for after in ("", "banana", "damson", "bb")
+    ]
+    assert pages == [["apple", "banana"], ["cherry", "damson"], [], ["cherry", "damson"]]
+    assert store.workflows(limit=0) == []
+    assert [saved.name for saved in store.workflows(after="banana")] == ["cherry", "damson"]
+
+
 def test_tenants_may_use_the_same_name(store: Store) -> None:
     store.save_workflow(workflow("a"))
     store.save_workflow(workflow("b", tenant="other"))
