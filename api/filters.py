@@ -30,6 +30,10 @@ WaitingFor = Annotated[
     Field(max_length=ID_CHARS),
 ]
 Who = Annotated[str, Field(min_length=1, max_length=ID_CHARS)]
+Labels = Annotated[
+    list[Annotated[str, Field(examples=["team=sales"]), Spelled(r"^[^=]+=", "should be KEY=VALUE")]],
+    Field(max_length=20, description="`KEY=VALUE`: with this label; may be repeated"),
+]
 UnixTime = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
 
 
@@ -46,6 +50,7 @@ class RunFilter(BaseModel):
     waiting_for: WaitingFor | None = Field(
         default=None, description="That wait for somebody: `me`, `person:NAME` or `group:NAME`"
     )
+    label: Labels = Field(default_factory=list)
     created_after: UnixTime | None = Field(default=None, description="Made then or later (Unix seconds)")
     created_before: UnixTime | None = Field(default=None, description="Made before that (Unix seconds)")
 
@@ -72,12 +77,26 @@ def query_for(principal: Principal, wanted: RunFilter, *, limit: int = 50, curso
         statuses=frozenset(wanted.status),
         requested_by=whose,
         inputs_any=inputs,
+        labels=labels_of(wanted.label),
         waiting_for=whom,
         created_after=wanted.created_after,
         created_before=wanted.created_before,
         limit=limit,
         cursor=cursor,
     )
+
+
+def labels_of(pairs: Iterable[str]) -> dict[str, str]:
+    """The labels that are asked for, each as KEY=VALUE.
+
+    Raises:
+        Invalid: one is given two values, which nothing has.
+    """
+    labels: dict[str, str] = {}
+    for name, _, value in (pair.partition("=") for pair in pairs):
+        if labels.setdefault(name, value) != value:
+            raise Invalid(Fault("query.label", f"asks for two values of {name!r}: nothing has both"))
+    return labels
 
 
 def page_of(store: Store, query: RunQuery) -> Page:

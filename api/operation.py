@@ -73,6 +73,7 @@ class Found(BaseModel):
     statuses: tuple[RunStatus, ...] = ()
     requested_by: str | None = None
     inputs_any: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+    labels: dict[str, str] = Field(default_factory=dict)
     waiting_for: tuple[str, ...] = ()
     created_after: float | None = None
     created_before: float | None = None
@@ -85,6 +86,7 @@ class Found(BaseModel):
             frozenset(self.statuses),
             self.requested_by,
             inputs_any=self.inputs_any,
+            labels=self.labels,
             waiting_for=frozenset(self.waiting_for),
             created_after=self.created_after,
             created_before=self.created_before,

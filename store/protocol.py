@@ -136,7 +136,8 @@ class Owner(NamedTuple):
 class RunQuery:
     """Which runs to find, newest first. All that is given must hold; `tenant` None means those of all tenants.
 
-    `inputs` are top-level values to be equal; those of `inputs_any` must be equal to one of the values given.
+    `inputs` are top-level values to be equal; those of `inputs_any` must be equal to one of the values given. `labels`
+    are all to be there.
     `waiting_for` are keys of `engine.asked.waiting_for`: the run must wait for at least one of them.
     """
 
@@ -146,6 +147,7 @@ class RunQuery:
     requested_by: str | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
     inputs_any: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
     waiting_for: frozenset[str] = frozenset()
     created_after: float | None = None
     created_before: float | None = None

@@ -153,6 +153,7 @@ async def start_operation(services: ServicesOf, principal: Asking, body: Annotat
             statuses=tuple(sorted(query.statuses or concerned(body.action))),
             requested_by=query.requested_by,
             inputs_any={name: tuple(values) for name, values in query.inputs_any.items()},
+            labels=dict(query.labels),
             waiting_for=tuple(sorted(query.waiting_for)),
             created_after=query.created_after,
             created_before=before,

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.answers import JSON, answer, etag, tagged
+from api.filters import Labels, labels_of
 from api.guard import GuardedRoute
 from api.models import Moment, Page, PageQuery, WorkflowModel
 from api.principal import Principal
@@ -16,7 +17,6 @@ from api.problems import Problem, documented, not_found
 from api.schema import DIALECT, EXAMPLE
 from api.services import Asking, Services, ServicesOf
 from api.starting import INLINE
-from api.wording import Spelled
 from engine.documents import Workflow
 from engine.faults import Fault, Invalid, nearest
 from engine.limits import NAME_CHARS
@@ -57,9 +57,7 @@ class WorkflowPage(Page):
 class WorkflowsQuery(PageQuery):
     """Which workflows."""
 
-    label: list[Annotated[str, Field(examples=["team=sales"]), Spelled(r"^[^=]+=", "should be KEY=VALUE")]] = Field(
-        default_factory=list, max_length=20, description="`KEY=VALUE`: those with this label; may be repeated"
-    )
+    label: Labels = Field(default_factory=list)
 
 
 class VersionQuery(BaseModel):
@@ -73,11 +71,11 @@ class VersionQuery(BaseModel):
 @router.get("/workflows", summary="List workflows", response_model=WorkflowPage, responses=documented())
 def list_workflows(query: Annotated[WorkflowsQuery, Query()], services: ServicesOf, principal: Asking) -> Response:
     """The latest version of each workflow, by name; without the definitions that runs brought along."""
-    labels = [label.partition("=") for label in query.label]
+    labels = labels_of(query.label).items()
     wanted = (
         workflow
         for workflow in _saved(services.store, principal.tenant, query.cursor or "")
-        if all(workflow.labels.get(key) == value for key, _, value in labels)
+        if workflow.labels.items() >= labels
     )
     found = list(islice(wanted, query.limit + 1))
     shown = found[: query.limit]

@@ -108,6 +108,9 @@ def runs(  # noqa: PLR0913 - a command's options
             help="Only runs with this input, such as nr=1 (number or text) or nr='\"1\"' (only text); may be repeated",
         ),
     ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only runs with this label; may be repeated")
+    ] = None,
     since: Annotated[
         str | None, typer.Option(metavar="WHEN", help="Only runs since then: 2h, 7d, a day, a moment")
     ] = None,
@@ -126,6 +129,7 @@ def runs(  # noqa: PLR0913 - a command's options
             statuses=frozenset(status or ()),
             requested_by=by,
             inputs_any={key: meanings(value) for key, value in read_pairs(input_ or (), "--input").items()},
+            labels=read_pairs(label or (), "--label"),
             created_after=None if since is None else read_since(since, now),
             limit=limit,
             cursor=cursor,

@@ -3,6 +3,7 @@
 Runs are found newest first. A cursor is the place of the last one shown, so runs that come in meanwhile move nothing.
 """
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
 from typing import Any, Final
@@ -15,7 +16,7 @@ from engine.statuses import RunStatus
 from store.mongo.connection import Connection, Document
 from store.mongo.documents import SUMMARY, fact, read_sealed, read_summary
 from store.protocol import Page, RunQuery, Sealed, StoreError
-from store.texts import UNREADABLE, in_short, read_entry
+from store.texts import UNREADABLE, dumps, in_short, read_entry
 
 _ORDER: Final = [("created_at", -1), ("number", -1)]
 
@@ -106,6 +107,8 @@ def _facts(query: RunQuery) -> Iterable[Document]:
         yield {"facts": fact(name, value)}
     for name, values in query.inputs_any.items():
         yield {"facts": {"$in": [fact(name, value) for value in values]}}
+    for name, value in query.labels.items():  # they are a JSON object, in whose text no value can look like a member
+        yield {"labels": {"$regex": f"[{{,]{re.escape(f'{dumps(name)}:{dumps(value)}')}[,}}]"}}
 
 
 def _cursor(last: Document) -> str:

@@ -33,6 +33,7 @@ _CONDITIONS: Final = {
     "created_after": "created_at >= :created_after",
     "created_before": "created_at < :created_before",
     "inputs": "holds((SELECT inputs FROM requests WHERE run = number), :inputs)",
+    "labels": "holds((SELECT labels FROM requests WHERE run = number), :labels)",
     "cursor_number": "(created_at, number) < (:cursor_at, :cursor_number)",
     "status": "status = :status",
     "who": "who = :who AND number = run",
@@ -40,13 +41,13 @@ _CONDITIONS: Final = {
 
 
 def prepare_reads(connection: sqlite3.Connection) -> None:
-    """Let SQL ask `holds(inputs, wanted)`: of members and values, whether an object has each with one of its values."""
+    """Let SQL ask `holds(object, wanted)`: of members and values, whether it has each with one of its values."""
     connection.create_function("holds", 2, _holds, deterministic=True)
 
 
-def _holds(inputs: str, wanted: str) -> bool:
+def _holds(text: str, wanted: str) -> bool:
     """As JSON has it: 1, true and "1" are three values."""
-    have = orjson.loads(inputs)
+    have = orjson.loads(text)
     return all(
         name in have and canonical(have[name]) in map(canonical, values) for name, values in orjson.loads(wanted)
     )
@@ -182,6 +183,7 @@ def _parameters(query: RunQuery) -> dict[str, Any]:
         "created_after": query.created_after,
         "created_before": query.created_before,
         "inputs": dumps(inputs) if inputs else None,
+        "labels": dumps([(name, [value]) for name, value in query.labels.items()]) if query.labels else None,
         "cursor_at": at,
         "cursor_number": number,
     }

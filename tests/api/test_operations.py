@@ -49,7 +49,8 @@ def start_runs(desk: Desk, count: int, name: str = "w", *, prefix: str = "r", **
         desk.store.save_workflow(workflow("a", name=name, inputs={"type": "object"}))
     ids = [f"{prefix}{number:04}" for number in range(count)]
     for begin in range(0, count, 500):
-        desk.store.create([NewRun(id_, name, fields.get("inputs", {})) for id_ in ids[begin : begin + 500]])
+        page = ids[begin : begin + 500]
+        desk.store.create([NewRun(id_, name, **{"inputs": {}, **fields}) for id_ in page])
     desk.clock.pass_(1.0)
     return ids
 
@@ -175,6 +176,8 @@ def test_runs_are_found_by_the_filters_of_lists(desk: Desk, root: Person) -> Non
     assert do(root, "resume", filter={"inputs.size": 1})["done"] == 2
     assert do(root, "pause", filter={"inputs.size": "1", "inputs.risk": "high"})["done"] == 2
     assert statuses(desk, high) == {"PAUSED"}
+    start_runs(desk, 2, prefix="b", labels={"team": "sales"})
+    assert do(root, "pause", filter={"label": ["team=sales"]})["done"] == 2
     assert do(root, "cancel", filter={"requested_by": "me"})["done"] == 0
     assert do(root, "cancel", filter={"created_before": 5.0})["done"] == 0
 

@@ -230,6 +230,9 @@ def test_runs_are_listed_page_by_page(orders: Desk) -> None:
         ("inputs.nr=7", {"high", "low"}),
         ("inputs.nr=%227%22", {"high"}),
         ("inputs.nr=7&inputs.risk=low", {"low"}),
+        ("label=a=1", {"mine"}),
+        ("label=b=x%3Dy&label=a=1&requested_by=me", {"mine"}),
+        ("label=a=2", set()),
         ("created_after=2000000000", set()),
         ("created_before=2000000000", {"high", "low", "mine"}),
     ],
@@ -237,7 +240,9 @@ def test_runs_are_listed_page_by_page(orders: Desk) -> None:
 def test_runs_are_found_by_what_is_asked(orders: Desk, query: str, found: set[str]) -> None:
     orders.save(SKETCH)
     ids = {"high": started(orders, nr="7"), "low": started(orders, risk="low", nr=7)}
-    ids["mine"] = orders.ask("bea", "builder").post("/v1/runs", {"workflow": "sketch"})["id"]
+    ids["mine"] = orders.ask("bea", "builder").post(
+        "/v1/runs", {"workflow": "sketch", "labels": {"a": "1", "b": "x=y"}}
+    )["id"]
     asked(orders, ids["low"])
     page = orders.ask("bea", "builder").get(f"/v1/runs?{query}")
     assert {one["id"] for one in page["items"]} == {ids[name] for name in found}
@@ -256,6 +261,8 @@ def test_runs_are_found_by_what_is_asked(orders: Desk, query: str, found: set[st
         ("cursor=WzEuMCw5MjIzMzcyMDM2ODU0Nzc1ODA4XQ", "query.cursor"),  # [1.0,9223372036854775808]
         ("waiting_for=olga", "query.waiting_for"),
         ("created_after=yesterday", "query.created_after"),
+        ("label=team", "query.label[0]"),
+        ("label=team=a&label=team=b", "query.label"),
     ],
 )
 def test_a_filter_that_isnt_one_is_refused_with_its_place(orders: Desk, query: str, path: str) -> None:

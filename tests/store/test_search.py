@@ -1,6 +1,7 @@
 """Runs are found newest first, page by page, and counted."""
 
 from dataclasses import replace
+from typing import Final
 
 import pytest
 
@@ -102,6 +103,33 @@ def test_inputs_may_be_equal_to_one_of_several_values(player: Player) -> None:
     assert found(player.store, inputs_any={"n": (1, "1")}) == ["text", "number"]
     assert found(player.store, inputs_any={"n": (1, "1"), "m": (2,)}, inputs={"n": 1}) == ["number"]
     assert found(player.store, inputs_any={"n": ()}) == []
+
+
+LABELLED: Final[dict[str, dict[str, str]]] = {
+    "plain": {"team": "sales", "tier": "1"},
+    "quoting": {"text": '","team":"sales","', "tier": "1"},
+    "longer": {"team": "sales-eu", "steam": "sales"},
+    "odd": {'a.b*"\\': "é\n{", "": "nothing"},
+    "none": {},
+}
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({"team": "sales"}, ["plain"]),
+        ({"tier": "1"}, ["quoting", "plain"]),
+        ({"tier": "1", "team": "sales"}, ["plain"]),
+        ({"team": "sale."}, []),
+        ({"tier": "2"}, []),
+        ({'a.b*"\\': "é\n{"}, ["odd"]),
+        ({"": "nothing"}, ["odd"]),
+    ],
+)
+def test_runs_are_found_by_their_labels(player: Player, labels: dict[str, str], expected: list[str]) -> None:
+    for id_, given in LABELLED.items():
+        player.start(id_, labels=given)
+    assert found(player.store, labels=labels) == expected
 
 
 def test_pages_have_every_run_once_even_if_all_began_at_the_same_time(player: Player) -> None:

@@ -87,10 +87,10 @@ class Desk:
         assert self("save", self.write(f"{document['name']}.json", document)).status == 0
 
     def start(
-        self, id_: str = "run-1", *, workflow: str = "change-owner", inputs: str = INPUTS, by: str = "ada"
+        self, id_: str = "run-1", *options: str, workflow: str = "change-owner", inputs: str = INPUTS, by: str = "ada"
     ) -> None:
         """Start a run, which must work, and let the engine do what it can."""
-        ended = self("run", workflow, "--inputs", inputs, "--id", id_, "--as", by)
+        ended = self("run", workflow, "--inputs", inputs, "--id", id_, "--as", by, *options)
         assert ended.status == 0, ended.err
         self.turn()
 

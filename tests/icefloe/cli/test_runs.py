@@ -196,7 +196,7 @@ def ids(desk: Desk, *arguments: str) -> list[str]:
 @pytest.fixture
 def several(saved: Desk) -> Desk:
     saved.save(DOOMED)
-    saved.start("r-1", by="ada")
+    saved.start("r-1", "--label", "team=sales", "--label", "tier=1", by="ada")
     saved.start("r-2", inputs='{"asset": "7", "owner": "otto", "days": 90}', by="eve")
     saved.start("r-3", workflow="doomed", inputs="{}", by="ada")
     return saved
@@ -215,6 +215,8 @@ def several(saved: Desk) -> Desk:
         (["--input", 'days="90"'], []),
         (["--input", "asset=7"], ["r-2"]),
         (["--input", 'asset="7"'], ["r-2"]),
+        (["--label", "team=sales", "--label", "tier=1"], ["r-1"]),
+        (["--label", "team=sale"], []),
         (["--since", "1h"], ["r-3", "r-2", "r-1"]),
         (["--since", "2999-01-01T00:00:00Z"], []),
         (["--since", "2999-01-01"], []),
