@@ -16,26 +16,35 @@ def delegated(draft: Draft, transition: TaskDelegated, at: float, luck: float) -
     task = draft.tasks.get(name)
     if task is None:
         return unknown_task(draft, name)
-    refusal = untimely(draft, name, task, generation) or _unfit(draft, task, transition)
     if (to, sender) in task.delegated:
         return DUPLICATE
+    refusal = untimely(draft, name, task, generation) or _undelegable(task, transition)
     if refusal is not None:
         return refusal
     speaks = spoken(draft, name, sender, groups)
     if isinstance(speaks, Rejected):
         return speaks
+    refusal = _unfit(draft, task, transition)
+    if refusal is not None:
+        return refusal
     others = tuple(pair for pair in task.delegated if pair[1] != speaks.person)
     draft.put(name, task._replace(delegated=(*others, (to, speaks.person))))
     return "TaskDelegated"
 
 
+def _undelegable(task: TaskState, transition: TaskDelegated) -> Rejected | None:
+    """Why the task can't be handed over at all."""
+    if len(transition.reason) > REASON_CHARS:
+        return too_wordy(transition.reason)
+    if not is_restricted(task.wants or Wants()):
+        sentence = f"{transition.task!r} takes a signal from anybody: there is nothing to hand over"
+        return Rejected("NOT_DELEGABLE", sentence)
+    return None
+
+
 def _unfit(draft: Draft, task: TaskState, transition: TaskDelegated) -> Rejected | None:
     """Why the task can't be handed over to this person."""
     wants, name, to = task.wants or Wants(), transition.task, transition.to
-    if len(transition.reason) > REASON_CHARS:
-        return too_wordy(transition.reason)
-    if not is_restricted(wants):
-        return Rejected("NOT_DELEGABLE", f"{name!r} takes a signal from anybody: there is nothing to hand over")
     faults = {
         f"the name of a person has 1 to {ID_CHARS} characters": not 0 < len(to) <= ID_CHARS,
         barred(draft, name, to).reason: to in wants.barred,

@@ -90,6 +90,7 @@ def test_the_same_said_twice_is_said_once(play: Play) -> None:
         (TaskDelegated("a", 1, "mallory", "bob"), "NOT_ALLOWED"),
         (TaskDelegated("a", 1, "mallory", "bob", groups=("others",)), "NOT_ALLOWED"),
         (TaskDelegated("a", 1, "eve", "bob", groups=("stewards",)), "NOT_ALLOWED"),
+        (TaskDelegated("a", 1, "mallory", "ada"), "NOT_ALLOWED"),  # and not that ada has a say already
         (TaskDelegated("a", 1, "ada", "eve"), "BAD_DELEGATE"),
         (TaskDelegated("a", 1, "ada", "ada"), "BAD_DELEGATE"),
         (TaskDelegated("a", 1, "ada", "grace"), "BAD_DELEGATE"),
