@@ -5,6 +5,7 @@ Runs are answered as `engine.run.present` writes them; nothing is validated or w
 
 from typing import Annotated, Any, Final
 
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from api.schema import EXAMPLE
@@ -52,6 +53,8 @@ _RUN: Final[dict[str, JsonValue]] = {
     "dag": {"entrypoint": ["manual-approval"], "exitpoints": ["manual-approval"], "tasks": [_TASK]},
 }
 
+RunId = Annotated[str, Path(description="The run's id", examples=[RUN_ID])]
+TaskName = Annotated[str, Path(description="The name of one of its tasks", examples=["manual-approval"])]
 Limit = Annotated[int, Field(ge=1, le=500, description="How many at most")]
 Cursor = Annotated[
     str | None, Field(max_length=1024, description="`cursor` of the page before; absent: begin at the beginning")

@@ -8,13 +8,13 @@ from uuid import uuid4
 
 import orjson
 import structlog
-from fastapi import APIRouter, Body, Header, Path, Query, Response
+from fastapi import APIRouter, Body, Header, Query, Response
 
 from api.answers import answer, etag
 from api.deciding import DecisionBody, DelegationBody, Inbox, InboxQuery
 from api.filters import page_of
 from api.guard import GuardedRoute
-from api.models import RUN_ID, RunModel
+from api.models import RunId, RunModel, TaskName
 from api.principal import Principal
 from api.problems import Problem, documented, invalid, not_found, rejected
 from api.questions import questions
@@ -36,8 +36,6 @@ _RUNS_AT_ONCE: Final = 25  # that are read before it is asked whether a page is 
 _RUNS_AT_MOST: Final = 1000  # for one page: a group's runs may all have been decided by this member already
 _PAGE_BYTES: Final = 4 * 1024 * 1024  # after which a page is full, however few there are on it
 
-RunId = Annotated[str, Path(description="The run's id", examples=[RUN_ID])]
-TaskName = Annotated[str, Path(description="The name of one of its tasks", examples=["manual-approval"])]
 Key = Annotated[
     str | None,
     Header(

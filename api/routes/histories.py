@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from api.answers import answer
 from api.guard import GuardedRoute
-from api.models import RUN_ID, Moment, Page, PageQuery
+from api.models import RUN_ID, Moment, Page, PageQuery, RunId
 from api.problems import documented, not_found
 from api.seen import run_for
 from api.services import Asking, Services, ServicesOf
@@ -22,7 +22,6 @@ from store.protocol import Store
 
 router = APIRouter(route_class=GuardedRoute, prefix="/runs/{run_id}", tags=["Runs"])
 
-RunId = Annotated[str, Path(description="The run's id", examples=[RUN_ID])]
 _MOST_DIGITS: Final = 12
 
 

@@ -14,6 +14,7 @@ from api.access import RULES
 from api.filters import WaitingFor
 from api.follower import Follower
 from api.guard import GuardedRoute
+from api.models import RunId
 from api.news import Event, News, event_of, snapshot_of
 from api.principal import Principal
 from api.problems import documented
@@ -76,7 +77,7 @@ class LiveQuery(BaseModel):
 
 
 @router.get(
-    "/runs/{id}/events",
+    "/runs/{run_id}/events",
     status_code=HTTPStatus.OK,
     response_class=EventStream,
     responses={
@@ -88,7 +89,7 @@ class LiveQuery(BaseModel):
 )
 async def follow_run(  # noqa: PLR0913, PLR0917 - what FastAPI fills in
     request: Request,
-    id: str,  # noqa: A002 - the name in the path
+    run_id: RunId,
     services: ServicesOf,
     principal: Asking,
     query: Annotated[RunLiveQuery, Query()],
@@ -101,14 +102,14 @@ async def follow_run(  # noqa: PLR0913, PLR0917 - what FastAPI fills in
     `Last-Event-ID` is told what he has missed, however long ago that was. `reset` says that the id was none of this
     run's: forget what you knew, a snapshot follows.
     """
-    run = await run_for(services, principal, "follow_run", id)
+    run = await run_for(services, principal, "follow_run", run_id)
     stream = _RunStream(services, request, principal, run, keep=query.keep)
     known = stream.known(last_event_id)
     if known == run.revision and run.is_final and not query.keep:
         return Response(status_code=HTTPStatus.NO_CONTENT)
     give_back = services.hub.places.take(principal)
     try:
-        follower = await services.hub.follow(lambda news: news.event, run=id)
+        follower = await services.hub.follow(lambda news: news.event, run=run_id)
     except BaseException:
         give_back()
         raise

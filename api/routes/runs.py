@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from api import filters
 from api.answers import answer, etag, tagged
 from api.guard import GuardedRoute
-from api.models import RUN_ID, ErrorModel, Moment, Page, RunModel, RunSummaryModel, WorkflowRef
+from api.models import RUN_ID, ErrorModel, Moment, Page, RunId, RunModel, RunSummaryModel, WorkflowRef
 from api.principal import Principal
 from api.problems import documented, not_found, rejected
 from api.seen import run_for
@@ -176,7 +176,7 @@ def count_runs(services: ServicesOf, principal: Asking) -> Response:
     response_model=RunModel,
     responses={304: {"description": "It is as it was"}, **documented(404)},
 )
-async def read_run(run_id: str, request: Request, services: ServicesOf, principal: Asking) -> Response:
+async def read_run(run_id: RunId, request: Request, services: ServicesOf, principal: Asking) -> Response:
     """A run as it is now: inputs, outputs, and the workflow's dag with how each task stands.
 
     The `ETag` is the run's revision: `If-None-Match` with it gives 304 as long as nothing has happened.
@@ -186,28 +186,28 @@ async def read_run(run_id: str, request: Request, services: ServicesOf, principa
 
 
 @router.post("/{run_id}/cancel", summary="Cancel a run", response_model=RunModel, responses=documented(404, 409))
-async def cancel_run(run_id: str, services: ServicesOf, principal: Asking, why: Why | None = None) -> Response:
+async def cancel_run(run_id: RunId, services: ServicesOf, principal: Asking, why: Why | None = None) -> Response:
     """End a run now: what hasn't ended is cancelled, and no handlers are started. Asked again it changes nothing."""
     reason = (why or Why()).reason
     return await _proposed(services, principal, "cancel_run", run_id, lambda _: RunCancelled(reason))
 
 
 @router.post("/{run_id}/pause", summary="Pause a run", response_model=RunModel, responses=documented(404, 409))
-async def pause_run(run_id: str, services: ServicesOf, principal: Asking, why: Why | None = None) -> Response:
+async def pause_run(run_id: RunId, services: ServicesOf, principal: Asking, why: Why | None = None) -> Response:
     """Let nothing new begin until the run is resumed; results, decisions and timers are still recorded."""
     reason = (why or Why()).reason
     return await _proposed(services, principal, "pause_run", run_id, lambda _: RunPaused(reason))
 
 
 @router.post("/{run_id}/resume", summary="Resume a run", response_model=RunModel, responses=documented(404, 409))
-async def resume_run(run_id: str, services: ServicesOf, principal: Asking, why: Why | None = None) -> Response:
+async def resume_run(run_id: RunId, services: ServicesOf, principal: Asking, why: Why | None = None) -> Response:
     """Let a paused run go on."""
     reason = (why or Why()).reason
     return await _proposed(services, principal, "resume_run", run_id, lambda _: RunResumed(reason))
 
 
 @router.post("/{run_id}/retry", summary="Retry a run", response_model=RunModel, responses=documented(404, 409))
-async def retry_run(run_id: str, services: ServicesOf, principal: Asking, how: RetryRun | None = None) -> Response:
+async def retry_run(run_id: RunId, services: ServicesOf, principal: Asking, how: RetryRun | None = None) -> Response:
     """Try a failed or cancelled run again, from the tasks that failed; those that succeeded stay as they are.
 
     To go on without a task takes the right to skip it: else who was refused something could leave out who refused it.
@@ -239,7 +239,7 @@ async def _proposed(
     services: Services,
     principal: Principal,
     operation: str,
-    run_id: str,
+    run_id: RunId,
     transition_for: Callable[[WorkflowRun], Transition],
 ) -> Response:
     """Propose something for a run that the caller may do this with, and answer how the run is after it."""

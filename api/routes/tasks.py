@@ -1,18 +1,18 @@
 """The tasks of a run: read what became of one, go on without it, or send it what it waits for."""
 
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.concurrency import run_in_threadpool
 
 from api.answers import answer
 from api.attempts import Outcome, attempts
 from api.guard import GuardedRoute
-from api.models import RUN_ID, ErrorModel, Moment, RunModel, TaskModel
+from api.models import RUN_ID, ErrorModel, Moment, RunId, RunModel, TaskModel, TaskName
 from api.problems import Problem, documented
-from api.routes.histories import ExplanationModel, RunId
+from api.routes.histories import ExplanationModel
 from api.routes.runs import Why, proposed
 from api.seen import run_for
 from api.services import Asking, Services, ServicesOf
@@ -25,7 +25,6 @@ from store.identifiers import new_id
 
 router = APIRouter(route_class=GuardedRoute, prefix="/runs/{run_id}/tasks/{task}", tags=["Tasks"])
 
-TaskName = Annotated[str, Path(description="The name of one of its tasks", examples=["manual-approval"])]
 _OURS: Final = ("api-", "link-")  # with another one's id somebody could keep his decision out
 _DATA: Final[dict[str, JsonValue]] = {"report_url": "https://reports.example.org/4711"}
 

@@ -1,7 +1,7 @@
 """Webhooks: endpoints of a workflow, each with a secret of its own, and what others send to them.
 
-POST /hooks/{id} ─► signed? ─► inputs ─► a run, once for each `webhook-id`: 202, and 200 whenever it is sent again
-                     401        422      409: the id came before with another body
+POST /hooks/… ─► signed? ─► inputs ─► a run, once for each `webhook-id`: 202, and 200 whenever it is sent again
+                    401        422      409: the id came before with another body
 """
 
 from collections.abc import Iterator
@@ -162,14 +162,14 @@ def list_webhooks(
 
 
 @router.post(
-    "/{id}/rotate",
+    "/{endpoint_id}/rotate",
     response_model=EndpointWithSecret,
     responses=documented(404, 409),
     summary="Give an endpoint a new secret",
 )
 def rotate_webhook(
     name: WorkflowName,
-    id: EndpointId,  # noqa: A002 - the name in the path
+    endpoint_id: EndpointId,
     request: Rotation,
     services: ServicesOf,
     principal: Asking,
@@ -178,28 +178,30 @@ def rotate_webhook(
 
     The one before counts on for `overlap` seconds, so that its senders can be told; the one before that doesn't.
     """
-    endpoint, now = _endpoint(services, principal.tenant, name, id), services.store.now()
+    endpoint, now = _endpoint(services, principal.tenant, name, endpoint_id), services.store.now()
     endpoint = replace(endpoint, secrets=webhooks.rotated(endpoint, request.overlap, now))
     services.store.put_record(endpoint.record())
     _log.info("webhook_rotated", webhook=endpoint.id, overlap=request.overlap, by=principal.subject)
     return answer({**_shown(services, endpoint), "secret": endpoint.secrets[0].text})
 
 
-@router.delete("/{id}", status_code=HTTPStatus.NO_CONTENT, responses=documented(404), summary="Delete an endpoint")
+@router.delete(
+    "/{endpoint_id}", status_code=HTTPStatus.NO_CONTENT, responses=documented(404), summary="Delete an endpoint"
+)
 def delete_webhook(
     name: WorkflowName,
-    id: EndpointId,  # noqa: A002 - the name in the path
+    endpoint_id: EndpointId,
     services: ServicesOf,
     principal: Asking,
 ) -> None:
     """Delete an endpoint: nothing that is sent there is taken any more. Its runs go on."""
-    endpoint = _endpoint(services, principal.tenant, name, id)
+    endpoint = _endpoint(services, principal.tenant, name, endpoint_id)
     services.store.remove_record(KIND, endpoint.id, tenant=principal.tenant)
     _log.info("webhook_deleted", webhook=endpoint.id, by=principal.subject)
 
 
 @receiver.post(
-    "/hooks/{id}",
+    "/hooks/{endpoint_id}",
     status_code=HTTPStatus.ACCEPTED,
     response_model=Received,
     responses={200: {"model": Received, "description": "It was sent before, and started this run"}, **documented(409)},
@@ -213,7 +215,7 @@ def delete_webhook(
 )
 async def receive_webhook(  # noqa: PLR0913, PLR0917 - what FastAPI fills in
     request: Request,
-    id: EndpointId,  # noqa: A002 - the name in the path
+    endpoint_id: EndpointId,
     services: ServicesOf,
     webhook_id: Annotated[str, Header(description="The message's name: sent again with it, it starts nothing")] = "",
     webhook_timestamp: Annotated[str, Header(description="Unix time in seconds, of this attempt to send it")] = "",
@@ -226,9 +228,9 @@ async def receive_webhook(  # noqa: PLR0913, PLR0917 - what FastAPI fills in
     than five minutes ago, is refused, and so is everything sent to an endpoint that isn't there.
     """
     message = Message(webhook_id, webhook_timestamp, webhook_signature, await request.body())
-    endpoint = await run_in_threadpool(_find, services.store, id)
+    endpoint = await run_in_threadpool(_find, services.store, endpoint_id)
     if not webhooks.is_signed(message, endpoint, services.store.now()) or endpoint is None:
-        _log.info("webhook_refused", webhook=id[:NAME_CHARS], known=endpoint is not None)
+        _log.info("webhook_refused", webhook=endpoint_id[:NAME_CHARS], known=endpoint is not None)
         sentence = "the message isn't signed as this endpoint asks for it: see Standard Webhooks, and check the clocks"
         raise Problem(HTTPStatus.UNAUTHORIZED, "bad-signature", sentence, headers={"WWW-Authenticate": "Webhook"})
     seconds = request.app.state.rates.wait(f"webhook\0{endpoint.id}")

@@ -197,13 +197,13 @@ class World:
         tenant = ELSEWHERE if kind == ELSEWHERE else "default"
         self._made += 1
         root = self.desk.ask("root", "admin", tenant=tenant)
-        values = {"version": "1", "type": "NOOP", "token": "x.y", "task": "ask", "id": "none"}
+        values = {"version": "1", "type": "NOOP", "token": "x.y", "task": "ask", "endpoint_id": "none"}
         if operation.path.startswith("/v1/workflows/"):
             values["name"] = name = f"w{self._made}" if kind != ELSEWHERE else f"theirs{self._made}"
             self.desk.save({**WORKFLOW, "name": name}, tenant=tenant)
             if "/webhooks/{" in operation.path:
                 made = root.post(f"/v1/workflows/{name}/webhooks", self.operations["create_webhook"].body)
-                values["id"] = made["id"]
+                values["endpoint_id"] = made["id"]
         elif operation.path.startswith("/v1/operations/"):
             values["operation_id"] = root.post("/v1/operations", self.operations["start_operation"].body)["id"]
         return operation.path.format_map(values)
@@ -213,7 +213,7 @@ class World:
         if not operation.is_of_a_run:
             return self.thing(operation, kind)
         run = self.run(kind, decision=decision)
-        return operation.path.format_map({"run_id": run, "id": run, "task": "ask"})
+        return operation.path.format_map({"run_id": run, "task": "ask"})
 
 
 WORKFLOW: Final = {

@@ -63,7 +63,7 @@ def populated(desk: Desk) -> dict[str, list[str]]:
         "task": ["wait", "done", "manual-approval"],
         "type": list(desk.catalogue),
         "version": ["1"],
-        "id": hooks,
+        "endpoint_id": hooks,
         "operation_id": operations,
     }
 
