@@ -297,8 +297,8 @@ async def look(
     if planned is None or _is_due(so_far.expires_at, now):
         approvals = f"{so_far.count('approve')} of {_needed(arguments, context)} approvals"
         return TimedOut(f"{approvals} came within {arguments.expires_in}", outputs=so_far.ended("expired"))
-    while _is_due(so_far.remind_at, now):
-        await _remind(arguments, context, so_far)
+    if _is_due(so_far.remind_at, now):
+        await _remind(arguments, context, so_far, now)
     if _is_due(so_far.escalate_at, now):
         await _escalate(arguments, context, so_far, now)
         return _wait(arguments, context, so_far)
@@ -313,13 +313,18 @@ def _refused(now: ApprovalOutputs, needed: int) -> str:
     return f"rejected by {refusers}" + (f": {comment}" if comment else "")
 
 
-async def _remind(arguments: ApprovalArguments, context: BlockContext, so_far: ApprovalOutputs) -> None:
-    """Send the reminder that is due, and plan the next one. One that can't be sent is noted, and the wait goes on."""
+async def _remind(arguments: ApprovalArguments, context: BlockContext, so_far: ApprovalOutputs, now: datetime) -> None:
+    """Send the last reminder that is due, and plan the next one. One that can't be sent is noted, and the wait goes on.
+
+    Those before it, whose moments passed while nothing could be sent, are left out.
+    """
     moment, so_far.remind_at = so_far.remind_at, None
     if moment is None or so_far.asked_at is None or arguments.remind_every is None:
         return
     every = timedelta(seconds=parse_duration(arguments.remind_every))
     number = round((moment - so_far.asked_at) / every)
+    missed = max(min((now - moment) // every, arguments.reminders - number), 0)
+    number, moment = number + missed, moment + missed * every
     people = context.asked
     if people is None:
         people = tuple(person for person in so_far.asked if person not in so_far.heard)

@@ -206,11 +206,23 @@ def test_a_wake_that_comes_after_several_moments_does_them_all(call: Call, setti
     asked = call(approval, arguments, settings=settings)
     result = waiting(wake(call, arguments, asked, 3 * 3600 + 60, settings=settings))
     assert result.outputs is not None
-    assert result.outputs["reminders_sent"] == 3
     assert result.outputs["escalated_at"] is not None
     assert result.outputs["asked"] == [ADA, BOB, BOSS]
     assert result.until == pytest.approx(time() + 3540, abs=60)
     assert sum(who == BOSS for who, _ in subjects(settings)) == 1
+
+
+@pytest.mark.parametrize(("hours", "number", "is_last"), [(3, 3, False), (4, 4, False), (5, 5, True), (12, 5, True)])
+def test_of_the_reminders_that_were_missed_only_the_last_is_sent(
+    call: Call, settings: AskingSettings, hours: int, number: int, *, is_last: bool
+) -> None:
+    arguments = {**REMINDED, "approvers": [ADA], "reminders": 5}
+    asked = call(approval, arguments, settings=settings)
+    result = waiting(wake(call, arguments, asked, hours * 3600 + 60, settings=settings))
+    assert subjects(settings) == [(ADA, f"Reminder {number} of 5: Change it")]
+    assert result.outputs is not None
+    assert result.outputs["reminders_sent"] == 1
+    assert result.until == (None if is_last else pytest.approx(time() + 3540, abs=60))
 
 
 def test_a_wake_by_a_clock_that_is_behind_does_what_was_planned_for_it_and_nothing_else(
