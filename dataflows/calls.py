@@ -131,18 +131,22 @@ class Calls:
         if vain:
             self._abandon(call, TaskReleased(task, call.claim.token))
 
-    def expect(self, dispatch: Dispatch, claim: TaskClaimed, *, unclaimed: bool) -> Call:
-        """A call that is about to be claimed; a slot was taken for it."""
+    def expect(self, dispatch: Dispatch, claim: TaskClaimed, *, unclaimed: bool) -> Call | None:
+        """A call that is about to be claimed, for which a slot was taken; None if another worker was faster."""
         call = Call(dispatch, claim, unclaimed=unclaimed)
-        self._table[call.run_id, call.task] = call
-        return call
+        return call if self._table.setdefault((call.run_id, call.task), call) is call else None  # in one step
 
     def start(self, type_: str, calls: list[Call]) -> None:
         """Begin calls of one block type."""
         self._workers[type_].submit(calls)
 
+    def withdraw(self, call: Call) -> None:
+        """The call won't be made: nothing of it has begun."""
+        self.forget(call)
+        self._vacate(call)  # be it that it has been disowned meanwhile: no thread will tell that it is done with it
+
     def forget(self, call: Call) -> None:
-        """The call was refused its claim, or its result is recorded."""
+        """The call's result is recorded."""
         key = call.run_id, call.task
         if self._table.get(key) is call:
             del self._table[key]

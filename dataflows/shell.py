@@ -207,7 +207,10 @@ class Shell:
         healthy = run.heal == 0 and state.lost == 0
         timed = run.plan.tasks[dispatch.task].timeout is not None  # it takes a claim to time out
         pure = self.catalogue[dispatch.type].pure
-        return self.calls.expect(dispatch, claim, unclaimed=pure and healthy and not timed)
+        call = self.calls.expect(dispatch, claim, unclaimed=pure and healthy and not timed)
+        if call is None:
+            self.slots.give(dispatch.type)
+        return call
 
     def disown(self, run: WorkflowRun) -> None:
         """A run has ended: what is still being called for it is of no use any more."""
@@ -219,7 +222,7 @@ class Shell:
         """These calls won't be made."""
         for move in moves:
             if isinstance(move, Call):
-                self.calls.forget(move)
+                self.calls.withdraw(move)
 
     def load(self, news: list[tuple[str, News]]) -> Iterable[tuple[str, News]]:
         """Read the runs that aren't at hand, in one go; those that are gone are dropped."""
@@ -247,7 +250,7 @@ class Shell:
             if isinstance(answer.outcome, Rejected):
                 metrics.CLAIMS_REFUSED.inc()
                 log.debug("claim_refused", run_id=run_id, task=call.task, reason=answer.outcome.reason)
-                self.calls.forget(call)
+                self.calls.withdraw(call)
                 refused.add(call)
             elif answer.run is not None:
                 call.granted = answer.run.revision
@@ -298,20 +301,26 @@ class Shell:
                 self.calls.forget(call)
                 if isinstance(answer.outcome, JournalEntry):
                     metrics.task_ended(call.type, answer.outcome.type).inc()
-        self._grant(following, {answer.run_id: answer.run for answer in answers})
+        self._grant(following, answers)
         self.hear(answers)
 
-    def _grant(self, following: Mapping[str, list[Call]], runs: Mapping[str, WorkflowRun | None]) -> None:
-        """Let those calls begin whose claims are recorded."""
+    def _grant(self, following: Mapping[str, list[Call]], answers: Iterable[Recorded]) -> None:
+        """Let those calls begin whose claims are recorded; those without a claim if the run that they follow from is.
+
+        It isn't if the write that it was made up for got lost, and something else was recorded since. Where that isn't
+        known they are withdrawn: the run is heard of, and they are asked for again.
+        """
+        runs = {answer.run_id: answer.run for answer in answers}
         for run_id, calls in following.items():
             run = runs[run_id]
+            is_recorded = run is not None and any(call.dispatch.run is run or _is_claimed(run, call) for call in calls)
             for call in calls:
-                if run is not None and (call.unclaimed or _is_claimed(run, call)):
+                if run is not None and (is_recorded if call.unclaimed else _is_claimed(run, call)):
                     call.granted = run.revision
                     self._granted.append(call)
                 else:
                     metrics.CLAIMS_REFUSED.inc()
-                    self.calls.forget(call)
+                    self.calls.withdraw(call)
 
     def granted(self) -> list[Call]:
         """The calls that were claimed together with a result."""

@@ -133,6 +133,7 @@ class _Loop(Generic[T]):
         self._waiting: dict[int, list[T]] = {}
         self._asked: float | None = None
         self._given_up = False
+        self._handing = Lock()  # a call is begun or given up, and never both or neither
         self.thread = Thread(target=self._run, name=name, daemon=True)
         self.thread.start()
 
@@ -153,13 +154,14 @@ class _Loop(Generic[T]):
 
     def _begin(self, calls: list[T]) -> None:
         self._asked = None
-        del self._waiting[id(calls)]
-        if self._given_up:
-            return
-        for call in calls:
-            task = self._loop.create_task(self._call(call))
-            self._tasks[task] = call
-            task.add_done_callback(self._ended)
+        with self._handing:
+            if self._given_up:
+                return
+            del self._waiting[id(calls)]
+            for call in calls:
+                task = self._loop.create_task(self._call(call))
+                self._tasks[task] = call
+                task.add_done_callback(self._ended)
 
     async def _call(self, call: T) -> None:
         result: object
@@ -201,11 +203,13 @@ class _Loop(Generic[T]):
 
     def give_up(self) -> list[T]:
         """Let the thread end when the call that blocks it lets go; gives all calls but that one, begun or not."""
-        self._given_up = True
+        with self._handing:
+            self._given_up = True
+            current = self.current()
+            begun = [call for call in list(self._tasks.values()) if call is not current]
+            waiting = [call for calls in self._waiting.values() for call in calls]
         self._loop.call_soon_threadsafe(self._leave)
-        current = self.current()
-        begun = [call for call in list(self._tasks.values()) if call is not current]
-        return begun + [call for calls in list(self._waiting.values()) for call in calls]
+        return begun + waiting
 
     def _leave(self) -> None:
         for task in list(self._tasks):

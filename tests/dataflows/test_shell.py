@@ -11,6 +11,7 @@ from dataflows.shell import News, Stopped
 from engine.run import WorkflowRun
 from engine.transitions import RunCancelled, RunPaused, TaskSucceeded
 from store.protocol import Proposal, StoreGone, StoreUnavailable
+from store.sqlite.batch import Batch
 from tests.dataflows.driver import Rig, rigged, task
 
 
@@ -237,6 +238,62 @@ def test_what_followed_is_called_though_only_part_of_the_write_got_there(
     assert claim is not None
     assert [call.claim.token for call in rig.shell.granted()] == [claim.token]
     assert rig.shell.calls.holds("r", "b", claim.token)
+
+
+def test_a_call_without_a_claim_is_not_made_if_what_it_follows_from_was_never_recorded(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.start("r", "a", task("b", depends="a", type="PURE"))
+    rig.begin("r", "a")
+    ended, free = rig.ended(), rig.free("PURE")
+    apply, write, losses = rig.shell.store.apply, Batch.write, iter([StoreUnavailable("away")])
+
+    def unsteady(batch: Batch, connection: Any) -> None:
+        for error in losses:
+            raise error
+        write(batch, connection)
+
+    def slow(proposals: Any, **how: Any) -> Any:
+        try:
+            return apply(proposals, **how)
+        except StoreUnavailable:
+            rig.do("r", RunCancelled())
+            raise
+
+    monkeypatch.setattr(Batch, "write", unsteady)
+    monkeypatch.setattr(rig.shell.store, "apply", slow)
+    assert rig.record(ended).status == "CANCELLED"
+    assert rig.shell.granted() == []
+    assert not rig.shell.calls.holds("r", "b")
+    assert rig.free("PURE") == free
+
+
+def test_of_two_workers_that_find_the_same_call_one_makes_it(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.start("r", "a")
+    dispatch, free = rig.dispatch("r", "a"), rig.free("NOOP")
+    take, others = rig.shell.slots.take, []
+
+    def slowly(*arguments: Any) -> bool:
+        monkeypatch.setattr(rig.shell.slots, "take", take)
+        others.append(rig.shell.prepare(dispatch))
+        return take(*arguments)
+
+    monkeypatch.setattr(rig.shell.slots, "take", slowly)
+    assert rig.shell.prepare(dispatch) is None
+    [call] = others
+    assert call is not None
+    assert rig.shell.calls.holds("r", "a", call.claim.token)
+    assert rig.free("NOOP") == free - 1
+
+
+def test_a_call_that_was_disowned_before_it_began_gives_its_slot_back(rig: Rig) -> None:
+    free = rig.free("PURE")
+    rig.start("r", task("a", type="PURE"))
+    call = rig.prepare("r", "a")
+    rig.shell.disown(rig.do("r", RunCancelled()))
+    rig.shell.withdraw([call])
+    assert rig.free("PURE") == free
+    assert not len(rig.shell.calls)
 
 
 def test_something_said_of_no_run_hurts_nobody(rig: Rig) -> None:

@@ -255,6 +255,27 @@ def test_a_blocked_event_loop_begins_nothing_more_when_it_can_go_on(
     assert blocks.begun == ["long"]
 
 
+def test_a_call_that_waits_is_given_back_though_the_event_loop_goes_on_in_that_moment(
+    worker: LoopWorker[str], told: Told, blocks: Blocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.submit(["blocking"])
+    assert blocks.blocked.wait(20)
+    worker.submit(["quick"])
+    loop = worker._loop
+    assert loop is not None
+    soon = loop._loop.call_soon_threadsafe
+
+    def slowly(*arguments: Any) -> Any:
+        handle = soon(*arguments)
+        blocks.go.set()
+        loop.thread.join()
+        return handle
+
+    monkeypatch.setattr(loop._loop, "call_soon_threadsafe", slowly)
+    assert worker.stuck() == ["quick"]
+    assert told.await_("blocking") == ["blocking"]
+
+
 def test_so_many_event_loops_may_be_blocked_and_no_more(
     worker: LoopWorker[str], told: Told, blocks: Blocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
