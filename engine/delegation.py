@@ -45,14 +45,14 @@ def _undelegable(task: TaskState, transition: TaskDelegated) -> Rejected | None:
 def _unfit(draft: Draft, task: TaskState, transition: TaskDelegated) -> Rejected | None:
     """Why the task can't be handed over to this person."""
     wants, name, to = task.wants or Wants(), transition.task, transition.to
-    faults = {
-        f"the name of a person has 1 to {ID_CHARS} characters": not 0 < len(to) <= ID_CHARS,
-        barred(draft, name, to).reason: to in wants.barred,
-        f"{to!r} has already decided on {name!r}": any(to in (one.sender, one.voice) for one in counted(task)),
-        f"{to!r} can't stand in for himself": to == transition.sender,
-        f"{to!r} has a say in {name!r} already": to in (wants.senders or ())
-        or any(to in pair for pair in task.delegated),
-        f"{name!r} has been handed over {DELEGATIONS} times": len(task.delegated) >= DELEGATIONS,
-    }
-    fault = next((sentence for sentence, holds in faults.items() if holds), None)
+    has_a_say = to in (wants.senders or ()) or any(to in pair for pair in task.delegated)
+    faults = (
+        (not 0 < len(to) <= ID_CHARS, f"the name of a person has 1 to {ID_CHARS} characters"),
+        (to in wants.barred, barred(draft, name, to).reason),
+        (any(to in (one.sender, one.voice) for one in counted(task)), f"{to!r} has already decided on {name!r}"),
+        (to == transition.sender, f"{to!r} can't stand in for himself"),
+        (has_a_say, f"{to!r} has a say in {name!r} already"),
+        (len(task.delegated) >= DELEGATIONS, f"{name!r} has been handed over {DELEGATIONS} times"),
+    )
+    fault = next((sentence for holds, sentence in faults if holds), None)
     return None if fault is None else Rejected("BAD_DELEGATE", f"{fault}: hand it over to somebody else")

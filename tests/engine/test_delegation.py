@@ -190,3 +190,12 @@ def test_a_refusal_says_who_has_it_now(play: Play) -> None:
     outcome = play.propose(SignalReceived("a", Signal("s", 1, "ada", {})))
     assert isinstance(outcome, Rejected)
     assert outcome.reason == "'ada' has handed 'a' over to 'bob'"
+
+
+def test_who_decided_before_the_count_began_anew_can_not_stand_in() -> None:
+    play = Play("a")
+    play.suspend("a", after=600, wants=Wants(None, ("ada", "bob"), {"approve": 2, "reject": 2}))
+    play.send("a", sender="bob", data={"decision": "reject"})
+    play.suspend("a", after=600, wants=Wants(None, ("ada",), {"approve": 2, "reject": 1}, None, ("bob",)))
+    assert play["a"].counted == 1
+    assert play.refusal(TaskDelegated("a", 1, "ada", "bob")) == "BAD_DELEGATE"
