@@ -137,7 +137,7 @@ async def start_operation(services: ServicesOf, principal: Asking, body: Annotat
     query = _query(principal, body)
     now = services.store.now()
     # Who was started at this very moment was there when it was asked for.
-    before = min(query.created_before or inf, nextafter(now, inf))
+    before = min(inf if query.created_before is None else query.created_before, nextafter(now, inf))
     operation = Operation(
         id=new_id(now),
         action=body.action,

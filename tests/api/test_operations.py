@@ -180,6 +180,7 @@ def test_runs_are_found_by_the_filters_of_lists(desk: Desk, root: Person) -> Non
     assert do(root, "pause", filter={"label": ["team=sales"]})["done"] == 2
     assert do(root, "cancel", filter={"requested_by": "me"})["done"] == 0
     assert do(root, "cancel", filter={"created_before": 5.0})["done"] == 0
+    assert do(root, "cancel", filter={"created_before": 0})["done"] == 0
 
 
 @pytest.mark.parametrize(
