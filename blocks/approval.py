@@ -231,7 +231,7 @@ async def approval(arguments: ApprovalArguments, context: BlockContext) -> Appro
 
     Raises:
         BlockError: `NO_APPROVER`: only who started the run could decide, and may not; `MAIL_UNREACHABLE`,
-            `MAIL_REFUSED` and `OUTBOX_UNWRITABLE` while the first mails can't be sent (may be tried again).
+            `MAIL_REFUSED` and `OUTBOX_UNWRITABLE` while none of the first mails can be sent (may be tried again).
     """
     _refuse_impossible(arguments, context)
     now = datetime.now(UTC)

@@ -37,7 +37,10 @@ class AskingSettings(MailSettings):
 
 @dataclass(slots=True)
 class Asked:
-    """What came of asking: whether anybody was reached, what went wrong, and whether it may be tried again."""
+    """What came of asking: whether anybody was reached, what went wrong, and the error if it is to be tried again.
+
+    It is, if that may help and nobody was reached: else those who were would be told the same each time.
+    """
 
     reached: bool = False
     problems: list[str] = field(default_factory=list)
@@ -71,7 +74,7 @@ class Question:
         except BlockError as error:
             asked.problems.append(f"{purpose}: {error.message}")
             asked.reached = bool(isinstance(error.outputs, dict) and error.outputs.get("receipts"))
-            asked.retry = error if error.retryable else None
+            asked.retry = error if error.retryable and not asked.reached else None
         else:
             asked.reached = True
         for problem in asked.problems:

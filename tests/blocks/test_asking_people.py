@@ -3,7 +3,7 @@
 import email
 import email.policy
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -15,7 +15,8 @@ from pydantic import SecretStr, ValidationError
 
 from blocks.approval import approval
 from blocks.asking import AskingSettings
-from blocks.contract import Expired, Failed, Outcome, Signal, Succeeded, Waiting
+from blocks.contract import BlockError, Expired, Failed, Outcome, Signal, Succeeded, Waiting
+from blocks.delivery import Letter, MailSettings, Receipt, deliver
 from blocks.links import read
 
 Call = Callable[..., Outcome]
@@ -365,6 +366,23 @@ def test_the_first_mails_are_tried_again_and_then_people_are_asked_without(call:
     assert asked.senders == (ADA,)
     assert asked.outputs is not None
     assert len(asked.outputs["problems"]) == 1
+
+
+def test_one_who_can_not_be_reached_for_now_makes_nobody_else_get_the_first_mail_again(
+    call: Call, settings: AskingSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse_bob(letters: Iterable[Letter], settings: MailSettings, *, key: str, purpose: str) -> list[Receipt]:
+        receipts = deliver([one for one in letters if one.recipient != BOB], settings, key=key, purpose=purpose)
+        raise BlockError("MAIL_REFUSED", "takes no mail for bob", retryable=True, outputs={"receipts": receipts})
+
+    monkeypatch.setattr("blocks.asking.deliver", refuse_bob)
+    result = waiting(call(approval, {**ASKING, "approvers": [ADA, BOB]}, settings=settings))
+    assert result.outputs is not None
+    assert result.outputs["problems"] == ["asked: takes no mail for bob"]
+    assert [str(mail["To"]) for mail in mails(settings)] == [ADA]
+    alone = call(approval, {**ASKING, "approvers": [BOB]}, settings=settings)
+    assert isinstance(alone, Failed)
+    assert (alone.code, alone.retryable) == ("MAIL_REFUSED", True)
 
 
 def test_a_reminder_that_can_not_be_sent_is_noted_and_the_wait_goes_on(call: Call, tmp_path: Path) -> None:
