@@ -20,7 +20,8 @@ from blocks.contract import BlockContext, BlockError, Retry, Signal, TimedOut, W
 from engine.durations import Duration, parse_duration
 from engine.limits import ID_CHARS
 
-ATTEMPTS: Final = 5  # to hand over the first mails; then people are asked without
+ATTEMPTS: Final = 5  # to hand over the first mails, or those of an escalation; then people are asked without
+ESCALATION_PAUSE: Final = timedelta(seconds=2)  # after the first failure; each one after it is four times as long
 PROBLEMS_KEPT: Final = 20
 
 
@@ -176,6 +177,11 @@ class ApprovalOutputs(BaseModel):
     asked_at: datetime | None = Field(default=None, description="When they were asked")
     reminders_sent: int = Field(default=0, description="How many times those who hadn't decided were reminded")
     escalated_at: datetime | None = Field(default=None, description="When others were asked as well")
+    escalation_failures: int = Field(
+        default=0,
+        exclude_if=lambda times: not times,
+        description="How many times they couldn't be told, and were asked later",
+    )
     remind_at: datetime | None = Field(default=None, description="When the next reminder is due")
     escalate_at: datetime | None = Field(default=None, description="When it will be escalated")
     expires_at: datetime | None = Field(default=None, description="Until when it can be decided")
@@ -299,8 +305,7 @@ async def look(
         return TimedOut(f"{approvals} came within {arguments.expires_in}", outputs=so_far.ended("expired"))
     if _is_due(so_far.remind_at, now):
         await _remind(arguments, context, so_far, now)
-    if _is_due(so_far.escalate_at, now):
-        await _escalate(arguments, context, so_far, now)
+    if _is_due(so_far.escalate_at, now) and await _escalate(arguments, context, so_far, now):
         return _wait(arguments, context, so_far)
     return Wait(until=so_far.next_moment, outputs=so_far)
 
@@ -338,15 +343,24 @@ async def _remind(arguments: ApprovalArguments, context: BlockContext, so_far: A
 
 async def _escalate(
     arguments: ApprovalArguments, context: BlockContext, so_far: ApprovalOutputs, now: datetime
-) -> None:
-    """From now on more people are asked."""
-    so_far.escalate_at, so_far.escalated_at = None, now
+) -> bool:
+    """From now on more people are asked; while none of them can be told, a little later.
+
+    That is no failure of the call: a task whose own `retry` leaves no attempt would end by it.
+    """
     people = _eligible(arguments, context, escalated=True)
     newcomers = [person for person in people if person not in so_far.asked and person not in so_far.heard]
-    so_far.asked = [*so_far.asked, *newcomers]
     if arguments.notify:
         why = "Nobody has decided yet, so that you are asked as well"
-        so_far.note(await _question(arguments, so_far).ask(context, newcomers, "escalation", why))
+        asked = await _question(arguments, so_far).ask(context, newcomers, "escalation", why)
+        if asked.retry is not None and so_far.escalation_failures < ATTEMPTS - 1:
+            so_far.escalate_at = now + ESCALATION_PAUSE * 4**so_far.escalation_failures
+            so_far.escalation_failures += 1
+            return False
+        so_far.note(asked)
+    so_far.escalate_at, so_far.escalated_at = None, now
+    so_far.asked = [*so_far.asked, *newcomers]
+    return True
 
 
 def _wait(arguments: ApprovalArguments, context: BlockContext, so_far: ApprovalOutputs) -> Wait:

@@ -303,6 +303,43 @@ def test_who_is_asked_already_gets_no_second_say_by_an_escalation(call: Call, se
     assert len(mails(settings)) == before + 1
 
 
+def test_while_nobody_it_is_escalated_to_can_be_told_they_are_asked_a_little_later(
+    call: Call, settings: AskingSettings, tmp_path: Path
+) -> None:
+    away = settings.model_copy(update={"outbox": str(tmp_path / "file" / "outbox")})
+    (tmp_path / "file").write_text("")
+    arguments = {**REMINDED, "reminders": 1, "escalate_after": "1h", "escalate_to": [ADA, BOSS], "notify": True}
+    asked = call(approval, arguments, settings=settings)
+    result = waiting(wake(call, arguments, asked, 3600, settings=away))
+    assert result.until == pytest.approx(time() + 2, abs=1)
+    assert result.outputs is not None
+    assert (result.outputs["asked"], result.outputs["escalated_at"]) == ([ADA, BOB], None)
+    result = waiting(wake(call, arguments, result, 2, settings=settings))
+    assert result.senders == (ADA, BOB, BOSS)
+    assert result.outputs is not None
+    assert result.outputs["asked"] == [ADA, BOB, BOSS]
+    assert [one for one in subjects(settings) if "eminder" in one[1]] == []  # it was noted at its time
+    assert [str(mail["To"]) for mail in mails(settings)].count(BOSS) == 1
+
+
+def test_who_can_not_be_told_of_an_escalation_is_asked_without_in_the_end(
+    call: Call, settings: AskingSettings, tmp_path: Path
+) -> None:
+    away = settings.model_copy(update={"outbox": str(tmp_path / "file" / "outbox")})
+    (tmp_path / "file").write_text("")
+    arguments = {"approvers": [ADA], "escalate_after": "1h", "escalate_to": [BOSS], "notify": True}
+    result = wake(call, arguments, call(approval, arguments, settings=settings), 3600, settings=away)
+    pauses = []
+    while waiting(result).senders is None:
+        pauses.append(round((waiting(result).until or 0) - time()))
+        result = wake(call, arguments, result, pauses[-1], settings=away)
+    assert pauses == [2, 8, 32, 128]
+    assert waiting(result).senders == (ADA, BOSS)
+    outputs = waiting(result).outputs or {}
+    assert (outputs["escalation_failures"], outputs["escalate_at"]) == (4, None)
+    assert outputs["problems"][0].startswith("escalation: the outbox")
+
+
 # Mails.
 
 ASKING = {"approvers": [ADA], "title": "Change the\nowner", "details": {"asset": "sales"}, "notify": True}
