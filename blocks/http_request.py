@@ -135,7 +135,7 @@ async def request(
 ) -> HttpAnswer:
     """What the block does, on given connections."""
     first = _first(arguments, key)
-    what = f"{arguments.method} {first.url.scheme}://{first.url.host}"  # paths and queries may hold secrets
+    what = f"{arguments.method} {first.url.scheme}://{_place(first)}"
     seconds = parse_duration(arguments.timeout)
     try:
         async with asyncio.timeout(seconds):
@@ -202,6 +202,11 @@ def _first(arguments: HttpRequestArguments, key: str) -> httpx2.Request:
     return httpx2.Request(arguments.method, url, headers=headers, content=content)
 
 
+def _place(request: httpx2.Request) -> str:
+    """The host and port for messages; no more of the URL, since its path and query may hold secrets."""
+    return request.url.netloc.decode("ascii")
+
+
 def _check(url: httpx2.URL, code: str) -> None:
     if url.scheme not in {"http", "https"}:
         raise BlockError(code, f"a URL begins with http:// or https://, not with {url.scheme[:20]!r}")
@@ -225,14 +230,14 @@ async def _follow(
         if not followed or target is None:
             return reply
         request = _redirected(request, target)
-    raise BlockError("HTTP_REFUSED", f"{request.url.host} redirected more than {REDIRECTS} times")
+    raise BlockError("HTTP_REFUSED", f"{_place(request)} redirected more than {REDIRECTS} times")
 
 
 def _redirected(request: httpx2.Request, target: str) -> httpx2.Request:
     try:
         url = request.url.join(target)
     except (httpx2.InvalidURL, ValueError):
-        raise BlockError("HTTP_REFUSED", f"{request.url.host} redirected to what is no URL") from None
+        raise BlockError("HTTP_REFUSED", f"{_place(request)} redirected to what is no URL") from None
     _check(url, "HTTP_REFUSED")
     same = (url.scheme, url.host, url.port) == (request.url.scheme, request.url.host, request.url.port)
     dropped = {"host", "content-length", "content-type"}  # of the other host, and of a body that isn't sent again
@@ -265,7 +270,7 @@ def _decoded(content: bytes, encoding: str, request: httpx2.Request, most: int) 
     """Undo a compression that the server applied unasked, without going over the bound."""
     if encoding in {"", "identity"} or not content:
         return content
-    unreadable = BlockError("HTTP_BAD_ANSWER", f"{request.url.host} answered in the encoding {encoding[:20]!r}")
+    unreadable = BlockError("HTTP_BAD_ANSWER", f"{_place(request)} answered in the encoding {encoding[:20]!r}")
     if encoding not in {"gzip", "x-gzip", "deflate"}:
         raise unreadable
     try:
@@ -278,7 +283,7 @@ def _decoded(content: bytes, encoding: str, request: httpx2.Request, most: int) 
 
 
 def _too_large(request: httpx2.Request, most: int) -> BlockError:
-    return BlockError("HTTP_TOO_LARGE", f"{request.url.host} answered with more than {most:,} bytes")
+    return BlockError("HTTP_TOO_LARGE", f"{_place(request)} answered with more than {most:,} bytes")
 
 
 def _why(error: Exception) -> str:

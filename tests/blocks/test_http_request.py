@@ -323,6 +323,20 @@ def test_a_failure_tells_no_secret_of_the_url_or_the_headers(call: Call, server:
     assert "canary" not in result.message
 
 
+def test_a_failure_tells_which_port_of_which_host_it_came_from_but_not_the_path(call: Call, server: Server) -> None:
+    server.answers["/secret"] = Answer(500)
+    result = sent(call, server, "/secret?token=canary", method="post")
+    assert isinstance(result, Failed)
+    assert result.message == f"POST {server.url}: answered with status 500"
+    server.answers["/secret"] = Answer(302, {"Location": "http://[oops/"})
+    result = sent(call, server, "/secret")
+    assert isinstance(result, Failed)
+    assert result.message == f"{urlsplit(server.url).netloc} redirected to what is no URL"
+    result = call(http_request, {"url": "http://[::1]:1/secret"}, settings=LOCAL)
+    assert isinstance(result, Failed)
+    assert result.message.startswith("GET http://[::1]:1: no connection")
+
+
 class Internet(httpcore2.AsyncNetworkBackend):
     """An internet that isn't there: hosts have addresses, addresses have answers, and nothing is dialled."""
 
