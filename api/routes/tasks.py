@@ -11,7 +11,7 @@ from api.answers import answer
 from api.attempts import Outcome, attempts
 from api.guard import GuardedRoute
 from api.models import RUN_ID, ErrorModel, Moment, RunId, RunModel, TaskModel, TaskName
-from api.problems import Problem, documented
+from api.problems import Problem, documented, rejected
 from api.routes.histories import ExplanationModel
 from api.routes.runs import Why, proposed
 from api.seen import run_for
@@ -19,6 +19,8 @@ from api.services import Asking, Services, ServicesOf
 from engine.explain import explain, why_omitted
 from engine.faults import Fault, Invalid, nearest, shown
 from engine.limits import ID_CHARS
+from engine.machine import apply
+from engine.outcomes import Rejected
 from engine.run import TaskState, WorkflowRun, present
 from engine.transitions import RunRetried, Signal, SignalReceived, TaskBypassed, Transition
 from store.identifiers import new_id
@@ -112,7 +114,12 @@ async def signal_task(
     generation = body.generation or state.generation
     id_ = body.id or new_id(services.store.now())
     signal = Signal(id_, generation, principal.subject, body.data, groups=principal.groups)
-    return await proposed(services, principal, run_id, SignalReceived(task, signal))
+    received = SignalReceived(task, signal)
+    if state.wants is None:  # whom it will ask for what isn't known yet, and so not either who may answer
+        outcome = apply(run, received, at=services.store.now(), by=principal.subject)
+        if isinstance(outcome, Rejected):
+            raise rejected(outcome)
+    return await proposed(services, principal, run_id, received)
 
 
 def _task(run: WorkflowRun, name: str) -> TaskState:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.transitions import TaskClaimed, TaskLost, TaskSucceeded, Wants
+from engine.transitions import TaskClaimed, TaskLost, TaskSucceeded, TaskSuspended, Wants
 from store.protocol import Store
 from tests.api.conftest import Desk
 from tests.api.test_runs import asked, orders, started
@@ -161,6 +161,30 @@ def test_who_may_see_a_run_may_send_what_anybody_may(desk: Desk) -> None:
     id_ = waiting(desk, Wants())
     desk.ask("ada", "requester").post(f"/v1/runs/{id_}/tasks/wait/signal", {"data": {"url": "x"}})
     assert desk.ask("eve", "requester").ask("POST", f"/v1/runs/{id_}/tasks/wait/signal", json={}).status_code == 404
+
+
+def test_who_may_answer_is_not_guessed_while_the_task_has_not_asked(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.save(SIGNAL)
+    rita = desk.ask("rita", "requester")
+    id_ = str(rita.post("/v1/runs", {"workflow": "signal"})["id"])
+    token = desk.engine.claim("wait", id_)
+    asks = TaskSuspended("wait", token, wants=Wants(senders=("rita",), closes={"approve": 1, "reject": 1}))
+    store: Store = desk.client.app.state.services.store  # type: ignore[attr-defined] # TestClient knows any ASGI app
+    read, asking = store.load, iter([asks])
+
+    def slow(ids: list[str]) -> Any:
+        found = read(ids)
+        for transition in asking:
+            desk.engine.do(transition, id_)
+        return found
+
+    monkeypatch.setattr(store, "load", slow)
+    answers = [
+        rita.ask("POST", f"/v1/runs/{id_}/tasks/wait/signal", json={"data": {"decision": "approve"}}) for _ in "ab"
+    ]
+    assert [(one.status_code, one.json()["code"]) for one in answers] == [(409, "not-waiting"), (403, "not-yours")]
 
 
 @pytest.mark.parametrize(
