@@ -49,7 +49,7 @@ def _some_time(duration: str) -> str:
 Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=ID_CHARS), AfterValidator(_plain)
 ]
-Names = Annotated[list[Name], BeforeValidator(_distinct)]
+Names = Annotated[list[Name], BeforeValidator(_distinct, json_schema_input_type=Name | list[Name])]
 Pause = Annotated[Duration, AfterValidator(_some_time)]
 
 

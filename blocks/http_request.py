@@ -64,6 +64,9 @@ def _sendable(headers: dict[str, str]) -> dict[str, str]:
 
 
 Scalar = str | int | float | bool | None
+_Status = Annotated[int, Field(strict=True, ge=100, le=599)] | Annotated[str, Field(pattern="^[1-5]xx$")]
+_Listed = Annotated[list[_Status], Field(min_length=1)]
+Statuses = Annotated[_Listed, BeforeValidator(_listed, json_schema_input_type=_Status | _Listed)]
 
 
 class HttpRequestArguments(BaseModel):
@@ -81,10 +84,9 @@ class HttpRequestArguments(BaseModel):
     query: dict[str, Scalar | list[Scalar]] = Field(default_factory=dict, description="Added to the URL, but for nulls")
     json_body: Any = Field(default=None, alias="json", description="The body, as JSON")
     text: str | None = Field(default=None, description="The body, as text")
-    expect_status: Annotated[
-        list[Annotated[int, Field(strict=True, ge=100, le=599)] | Annotated[str, Field(pattern="^[1-5]xx$")]],
-        BeforeValidator(_listed),
-    ] = Field(default=["2xx"], min_length=1, description="Which statuses are good", examples=[[200, 404], "2xx"])
+    expect_status: Statuses = Field(
+        default=["2xx"], description="Which statuses are good: one or a list", examples=[[200, 404], "2xx"]
+    )
     timeout: Duration = Field(default="30s", description="From the first step to the last byte")
 
     @model_validator(mode="after")

@@ -22,6 +22,10 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+_Lines = Annotated[list[Line], Field(min_length=1)]
+Recipients = Annotated[_Lines, BeforeValidator(_listed, json_schema_input_type=Line | _Lines)]
+
+
 class Payload(BaseModel):
     """What they are told."""
 
@@ -39,8 +43,7 @@ class NotificationArguments(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    recipient: Annotated[list[Line], BeforeValidator(_listed)] = Field(
-        min_length=1,
+    recipient: Recipients = Field(
         description="A mail address, or a list; each gets a mail of their own",
         examples=["ada@example.org"],
     )

@@ -20,15 +20,19 @@ def _compilable(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
+_Name = Annotated[str, Field(min_length=1)]
+_Names = Annotated[list[_Name], Field(min_length=1)]
+Senders = Annotated[_Names, BeforeValidator(_listed, json_schema_input_type=_Name | _Names)]
+
+
 class WaitForSignalArguments(BaseModel):
     """Who may send what, and how long it is waited for."""
 
     model_config = ConfigDict(extra="forbid")
 
-    senders: Annotated[list[Annotated[str, Field(min_length=1)]], BeforeValidator(_listed)] | None = Field(
+    senders: Senders | None = Field(
         default=None,
         alias="from",
-        min_length=1,
         description="Who may send: a name or a list; absent: whoever may see the run",
     )
     data_schema: Annotated[dict[str, Any], AfterValidator(_compilable)] = Field(

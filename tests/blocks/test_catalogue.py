@@ -11,6 +11,7 @@ from blocks.catalogue import GROUP, Catalogue, CatalogueError
 from blocks.contract import BlockContext, block
 from blocks.noop import noop
 from blocks.wait import wait
+from engine.schemas import compile_schema
 
 BUILT_IN = ["APPROVAL", "CONDITION", "HTTP_REQUEST", "NOOP", "NOTIFICATION", "TRANSFORM", "WAIT", "WAIT_FOR_SIGNAL"]
 
@@ -53,6 +54,42 @@ def test_what_is_described_is_json_with_a_text_for_each_argument() -> None:
     approval = described[0]
     assert approval["type"] == "APPROVAL"
     assert approval["signal"]["properties"]["decision"]["enum"] == ["approve", "reject"]
+
+
+@pytest.mark.parametrize("block_type", BUILT_IN)
+def test_examples_fit_the_schema_of_the_arguments_that_is_published(block_type: str) -> None:
+    described = Catalogue.load()[block_type].schema()
+    schema = compile_schema(described["arguments"])
+    for example in described["examples"]:
+        references = {name for name, value in example.items() if isinstance(value, str) and value.startswith("{{")}
+        faults = [fault for fault in schema.faults(example, at="") if fault.path.lstrip(".") not in references]
+        assert faults == [], example
+    for name, field in described["arguments"].get("properties", {}).items():
+        inner = compile_schema({**field, "$defs": described["arguments"].get("$defs", {})})
+        for example in field.get("examples", ()):
+            assert inner.faults(example, at=name) == []
+
+
+@pytest.mark.parametrize(
+    ("block_type", "arguments"),
+    [
+        ("APPROVAL", {"approvers": "ada", "groups": "stewards", "escalate_after": "1h", "escalate_to": "boss"}),
+        ("HTTP_REQUEST", {"url": "https://example.org", "expect_status": "2xx"}),
+        ("HTTP_REQUEST", {"url": "https://example.org", "expect_status": 404}),
+        ("NOTIFICATION", {"recipient": "{{ inputs.owner }}", "payload": {"title": "Done"}}),
+        ("WAIT_FOR_SIGNAL", {"from": "report-service"}),
+    ],
+)
+def test_what_may_be_given_alone_instead_of_as_a_list_fits_the_schema_too(
+    block_type: str, arguments: dict[str, object]
+) -> None:
+    block = Catalogue.load()[block_type]
+    schema = compile_schema(block.schema()["arguments"])
+    assert (block.check(arguments), schema.faults(arguments, at="")) == ([], [])
+    for name in {"recipient", "from", "expect_status"}.intersection(arguments):
+        empty = {**arguments, name: []}
+        assert [fault.path for fault in block.check(empty)] == [name]
+        assert [fault.path for fault in schema.faults(empty, at="")] == [f".{name}"]
 
 
 def test_all_that_is_broken_is_told_at_once_with_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
