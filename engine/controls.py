@@ -170,7 +170,7 @@ def _unretriable(draft: Draft, transition: RunRetried, redone: Collection[str]) 
     if draft.status not in (RunStatus.FAILED, RunStatus.CANCELLED):
         return Rejected("NOT_FAILED", f"only a failed or cancelled run can be retried; this one is {draft.status}")
     if not redone:
-        return Rejected("NOTHING_TO_RETRY", "no task of this run failed, timed out or was cancelled")
+        return Rejected("NOTHING_TO_RETRY", "no task of this run failed, timed out or was cancelled: start another run")
     return None
 
 

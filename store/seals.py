@@ -6,7 +6,7 @@ A chain shows what was changed afterwards by somebody who can't compute all of i
 can do that; a seal that was noted elsewhere (each goes out with the change feed) shows even him.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from typing import Final, NamedTuple
@@ -98,4 +98,21 @@ def _unlike(run: WorkflowRun, last: Sealed, read: list[JournalEntry]) -> list[Fl
     if odd or status is not run.status:
         what = f"task {odd[0]!r} is {run.tasks[odd[0]].status}" if odd else f"the run is {run.status}"
         return [Flaw(0, f"{what}, but its journal says {tasks[odd[0]] if odd else status}: the run was changed")]
-    return []
+    return [
+        Flaw(0, f"{what}, and its journal knows nothing of that: the run was changed") for what in _unheard(run, read)
+    ]
+
+
+def _unheard(run: WorkflowRun, read: Sequence[JournalEntry]) -> Iterator[str]:
+    """The decisions of a run that its journal doesn't have; entries from before there were seals say only by whom."""
+    heard = {
+        (entry.task, entry.by, None if entry.detail is None else entry.detail.get("decision"))
+        for entry in read
+        if entry.type == "SignalReceived"
+    }
+    for name, task in run.tasks.items():
+        for one in task.accepted:
+            if one.decision is not None and heard.isdisjoint(
+                {(name, one.sender, one.decision), (name, one.sender, None)}
+            ):
+                yield f"task {name!r} has the decision {one.decision!r} of {one.sender!r}"

@@ -1,6 +1,7 @@
 """Promise S10: whatever somebody does to a journal behind the store's back is noticed, and the entry is named."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -262,3 +263,14 @@ def test_what_happens_to_a_run_while_it_is_read_is_no_flaw(
     else:
         with pytest.raises(Conflict, match="run r changes all the time"):
             at_rest(store, before)
+
+
+@pytest.mark.parametrize("forged", [{"sender": "mallory"}, {"decision": "reject"}])
+def test_a_decision_that_the_journal_does_not_have_is_noticed(store: Store, run: WorkflowRun, forged: Any) -> None:
+    task = run.tasks["a"]
+    [accepted] = task.accepted
+    changed = run._replace(tasks={**run.tasks, "a": task._replace(accepted=(accepted._replace(**forged),))})
+    [flaw] = flaws(changed, store.sealed(run.id))
+    assert flaw.revision == 0
+    assert flaw.sentence.endswith("and its journal knows nothing of that: the run was changed")
+    assert flaws(run, store.sealed(run.id)) == []
