@@ -97,7 +97,8 @@ class ApprovalArguments(BaseModel):
     notify: bool = Field(
         default=False,
         title="Send mails",
-        description="Whether each approver who is named gets a mail when asked, with a link for each decision",
+        description="Whether each approver who is named gets a mail when asked, with a link for each decision "
+        "if ICEFLOE_PUBLIC_URL and ICEFLOE_LINK_KEY are set",
         examples=[True],
     )
     remind_every: Pause | None = Field(
@@ -238,6 +239,7 @@ async def approval(arguments: ApprovalArguments, context: BlockContext) -> Appro
     Raises:
         BlockError: `NO_APPROVER`: only who started the run could decide, and may not; `MAIL_UNREACHABLE`,
             `MAIL_REFUSED` and `OUTBOX_UNWRITABLE` while none of the first mails can be sent (may be tried again).
+            Later, by a decision, `REJECTED`; the outputs have the decisions.
     """
     _refuse_impossible(arguments, context)
     now = datetime.now(UTC)
@@ -261,11 +263,7 @@ async def approval(arguments: ApprovalArguments, context: BlockContext) -> Appro
 async def decide(
     arguments: ApprovalArguments, context: BlockContext, signal: Signal[Decision], waited: Mapping[str, Any] | None
 ) -> ApprovalOutputs | Wait:
-    """Count one decision.
-
-    Raises:
-        BlockError: `REJECTED`; the outputs have the decisions.
-    """
+    """Count one decision. One after which it can't be approved any more ends it with `REJECTED`."""
     now = ApprovalOutputs.model_validate(waited or {})
     sender, voice = signal.sender, signal.voice
     named = _eligible(arguments, context, escalated=now.escalated_at is not None)
