@@ -1,15 +1,18 @@
 """The command `verify`: whether the journal of a run is as it was written."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 import typer
 from rich.text import Text
 
 from icefloe.cli.app import RunArgument, Session, command
-from icefloe.cli.failures import CommandError
+from icefloe.cli.failures import CommandError, UsageError
 from icefloe.cli.given import find_run
 from icefloe.cli.wording import printable
 from store.seals import Flaw, at_rest, flaws
+
+_SEAL: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @command("Runs")
@@ -25,6 +28,10 @@ def verify(
     ] = None,
 ) -> None:
     """Verify that nobody has changed the journal of a run; 1 if somebody has."""
+    if seal is not None:
+        seal = seal.strip().lower()
+        if not _SEAL.fullmatch(seal):
+            raise UsageError("--seal: a seal has 64 hexadecimal digits")
     with session.store() as store:
         run = find_run(store, name)
         try:

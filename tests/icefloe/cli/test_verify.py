@@ -54,5 +54,17 @@ def test_a_seal_that_was_noted_elsewhere_must_be_there(desk: Desk, run: str) -> 
     assert "the journal: no entry has the seal that was noted" in ended.err
 
 
+def test_a_seal_may_be_written_in_capitals(desk: Desk, run: str) -> None:
+    [noted] = desk("verify", run, "--json").lines
+    assert desk("verify", run, "--seal", noted["seal"].upper()).status == 0
+
+
+@pytest.mark.parametrize("seal", ["abc", "", "g" * 64, "0" * 63, "0" * 65, "٣" * 64])
+def test_what_is_no_seal_is_wrong_usage(desk: Desk, run: str, seal: str) -> None:
+    ended = desk("verify", run, "--seal", seal)
+    assert (ended.status, ended.out) == (2, "")
+    assert "--seal: a seal has 64 hexadecimal digits" in ended.err
+
+
 def test_there_is_no_journal_of_a_run_that_nobody_started(desk: Desk, run: str) -> None:  # noqa: ARG001
     assert desk("verify", "nothing-of-the-kind").status == 1
