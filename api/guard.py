@@ -1,14 +1,15 @@
 """The guard: who asks is authenticated, and let in or not by the operation's rule, before anything of a body is read.
 
-request ─► authenticate ─► rate ─► rule of the operation ─► says it is JSON ─► strict JSON ─► route
-               401          429            403                    415              422
+request ─► authenticate ─► rate ─► rule of the operation ─► query ─► says it is JSON ─► strict JSON ─► route
+               401          429            403                 422          415              422
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.params import Form
 from fastapi.routing import APIRoute
 
@@ -16,6 +17,7 @@ from api.access import RULES, Rule
 from api.problems import Problem
 from api.rates import admit
 from api.services import services_of
+from api.wording import is_model, unknown
 from engine.faults import Fault, Invalid
 from engine.limits import WORKFLOW_BYTES
 from engine.reading import read_json
@@ -55,16 +57,43 @@ class GuardedRoute(APIRoute):
         has_model = self.body_field is not None and not isinstance(self.body_field.field_info, Form)
         described = (self.openapi_extra or {}).get("requestBody", {}).get("content", {})
         takes_json = has_model or _JSON in described
+        known = _known(self.dependant)
 
         async def guarded(request: Request) -> Response:
             request = StrictRequest(request.scope, request.receive)
             if not self.rule.public:
                 await _let_in(request, self.rule)
+                if known is not None and request.scope["query_string"]:
+                    _see_query(request, known)
             if takes_json:
                 await _read(request, parse=has_model)
             return await handler(request)
 
         return guarded
+
+
+def _known(dependant: Dependant) -> tuple[str, ...] | None:
+    """The query parameters that a route takes; None if it has a model of them, which refuses others itself."""
+    taken = dict(_query_params(dependant))
+    return None if any(map(is_model, taken.values())) else tuple(taken)
+
+
+def _query_params(dependant: Dependant) -> Iterator[tuple[str, Any]]:
+    """The query parameters of a route and of what it depends on, and their kinds."""
+    yield from ((one.alias, one.field_info.annotation) for one in dependant.query_params)
+    for one in dependant.dependencies:
+        yield from _query_params(one)
+
+
+def _see_query(request: Request, known: tuple[str, ...]) -> None:
+    """See that nothing is asked for that would be ignored.
+
+    Raises:
+        Invalid: there is a query parameter that isn't known.
+    """
+    faults = [unknown(f"query.{name}", name, known) for name in request.query_params if name not in known]
+    if faults:
+        raise Invalid(*faults)
 
 
 async def _read(request: StrictRequest, *, parse: bool) -> None:

@@ -15,6 +15,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from api.wording import fault
 from engine.faults import Fault, Invalid
@@ -27,6 +29,7 @@ RETRY_SECONDS: Final = 1
 _log = structlog.get_logger(__name__)
 _STANDARD: Final = (400, 401, 403, 408, 413, 414, 415, 422, 429, 431, 500, 503)  # any operation may answer with these
 _MOST_FAULTS: Final = 1000  # of one request: the answer must not be a thousand times as long as what was sent
+_METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _NOT_FOUND: Final = {"UNKNOWN_TASK", "UNKNOWN_RUN"}
 _FORBIDDEN: Final = {"NOT_ALLOWED"}
 _SENTENCES: Final[Mapping[HTTPStatus, Callable[[Request], str]]] = {
@@ -160,7 +163,19 @@ async def _http(request: Request, error: Exception) -> Response:
     status = HTTPStatus(error.status_code)
     code = status.phrase.lower().replace(" ", "-")
     told = _SENTENCES[status](request) if status in _SENTENCES and error.detail == status.phrase else str(error.detail)
-    return Problem(status, code, told, headers=error.headers).response(request.url.path)
+    headers = {"Allow": _allowed(request)} if status == HTTPStatus.METHOD_NOT_ALLOWED else error.headers
+    return Problem(status, code, told, headers=headers).response(request.url.path)
+
+
+def _allowed(request: Request) -> str:
+    """All that may be done at this path, whichever routes do it; HEAD is answered wherever GET is."""
+    routes, scope = request.app.routes, request.scope
+    methods = [one for one in _METHODS if any(_does(route, {**scope, "method": one}) for route in routes)]
+    return ", ".join([*methods, *(["HEAD"] if "GET" in methods else [])])
+
+
+def _does(route: BaseRoute, scope: Scope) -> bool:
+    return route.matches(scope)[0] is Match.FULL
 
 
 async def _store(request: Request, error: Exception) -> Response:

@@ -3,7 +3,7 @@
 RequestValidationError ─► the place in the request, never the value: that may be a secret ─► Fault
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 
@@ -47,10 +47,15 @@ def fault(error: Mapping[str, Any], request: Request) -> Fault:
             return Fault(path, "is required")
         case "extra_forbidden":
             known = _names(request, str(place), steps[:-1])
-            hint = nearest(str(steps[-1]), known) or (f"; there are {', '.join(known)}" if known else "")
-            return Fault(path, f"is not known here{hint}")
+            return unknown(path, str(steps[-1]), known)
         case _:
             return Fault(path, str(error["msg"]).removeprefix("Value error, ").replace("Input should", "should"))
+
+
+def unknown(path: str, name: str, known: Sequence[str]) -> Fault:
+    """What is to be said of a name that isn't one of those that are known at this place."""
+    hint = nearest(name, known) or (f"; there are {', '.join(known)}" if known else "")
+    return Fault(path, f"is not known here{hint}")
 
 
 def _names(request: Request, place: str, steps: list[Any]) -> list[str]:
@@ -64,13 +69,14 @@ def _names(request: Request, place: str, steps: list[Any]) -> list[str]:
         taken = [parameter.field_info.annotation for parameter in route.dependant.query_params]
     else:
         return []
-    models = [model for one in taken for model in (one, *get_args(one)) if _is_model(model)]
+    models = [model for one in taken for model in (one, *get_args(one)) if is_model(model)]
     for step in steps:
         fields = [model.model_fields[step] for model in models if step in model.model_fields]
         inner = [one.annotation for one in fields]
-        models = [model for one in inner for model in (one, *get_args(one)) if _is_model(model)]
+        models = [model for one in inner for model in (one, *get_args(one)) if is_model(model)]
     return [field.alias or name for model in models for name, field in model.model_fields.items()]
 
 
-def _is_model(kind: Any) -> bool:
+def is_model(kind: Any) -> bool:
+    """Whether that is a class of pydantic's."""
     return isinstance(kind, type) and issubclass(kind, BaseModel)

@@ -244,7 +244,7 @@ def test_an_address_that_is_none_is_a_problem_document(desk: Desk, path: str) ->
 def test_a_method_that_is_none_is_a_problem_document(desk: Desk) -> None:
     answer = desk.client.request("BREW", "/v1/me", headers=ADMIN)
     is_refused(answer, 405)
-    assert answer.headers["Allow"] == "GET"
+    assert answer.headers["Allow"] == "GET, HEAD"
 
 
 def test_s8_a_body_that_does_not_come_is_not_waited_for() -> None:

@@ -47,13 +47,49 @@ def test_a_query_that_is_not_understood_is_told_how_it_is_written(
     assert [(one["path"], one["message"]) for one in answer.json()["faults"]] == [fault]
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/runs/counts?workflow=w"),
+        ("GET", "/v1/runs/none?workflow=w"),
+        ("GET", "/v1/blocks?workflow=w"),
+        ("POST", "/v1/validate?workflow=w"),
+        ("DELETE", "/v1/workflows/w?workflow=w"),
+    ],
+)
+def test_a_query_where_there_is_none_to_be_asked_is_refused_rather_than_ignored(
+    desk: Desk, method: str, path: str
+) -> None:
+    answer = desk.ask("ada", "admin").ask(method, path)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    assert answer.json()["faults"] == [{"path": "query.workflow", "message": "is not known here"}]
+    assert desk.client.get("/healthz?workflow=w").status_code == 200, "whoever may ask anybody may add something"
+
+
 def test_a_path_that_leads_nowhere_says_where_to_look(desk: Desk) -> None:
     answer = desk.client.get("/v1/workflow")
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
     assert answer.json()["detail"] == "there is nothing at this path: /docs says what there is"
     answer = desk.client.request("PATCH", "/healthz")
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
     assert answer.json()["detail"] == "nothing at this path answers to PATCH: the header Allow says what does"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PATCH", "/v1/runs", "GET, POST, HEAD"),
+        ("HEAD", "/v1/runs/none/pause", "POST"),
+        ("POST", "/v1/workflows/w", "DELETE, GET, PUT, HEAD"),
+        ("POST", "/v1/workflows/w/webhooks/one", "DELETE"),
+        ("PUT", "/links/one", "GET, POST, HEAD"),
+    ],
+)
+def test_what_a_path_does_not_answer_to_is_told_all_that_it_does(
+    desk: Desk, method: str, path: str, allowed: str
+) -> None:
+    answer = desk.client.request(method, path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
 
 
 @pytest.mark.parametrize(
