@@ -9,7 +9,7 @@ The secrets stand in the store as they are: who checks signatures of this kind n
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from hmac import compare_digest, digest
@@ -20,7 +20,7 @@ from uuid import UUID
 from engine.documents import NAME_PATTERN
 from engine.faults import Fault, Invalid
 from engine.references import BadReference, ReferenceSyntaxError, Scope, compile_template
-from store.protocol import NewRun, Record
+from store.protocol import NewRun, Record, Store
 from store.texts import canonical
 
 KIND: Final = "webhook"
@@ -28,6 +28,7 @@ TOLERANCE: Final = 300.0  # seconds that a message's time may differ from ours
 OVERLAP: Final = 86_400.0
 MOST_OVERLAP: Final = 30 * 86_400.0
 
+_PAGE: Final = 500
 _PREFIX: Final = "whsec_"
 _SECRET_BYTES: Final = 32  # 24 to 64 are allowed
 _SIGNATURES: Final = 8  # of one message; senders that rotate send two
@@ -212,3 +213,16 @@ def _filled(inputs: Mapping[str, Any], payload: dict[str, Any]) -> dict[str, Any
 
 def _path(where: str) -> str:
     return f"inputs.{where}" if where else "inputs"
+
+
+def endpoints_of(store: Store, tenant: str, workflow: str, after: str = "") -> Iterator[Endpoint]:
+    """The endpoints of a workflow, by id."""
+    while records := store.records(KIND, tenant=tenant, after=after, limit=_PAGE):
+        yield from (Endpoint.of(record) for record in records if record.document["workflow"] == workflow)
+        after = records[-1].id
+
+
+def remove_all(store: Store, tenant: str, workflow: str) -> None:
+    """Delete the endpoints of a workflow: nothing that is sent there is taken any more."""
+    for endpoint in endpoints_of(store, tenant, workflow):
+        store.remove_record(KIND, endpoint.id, tenant=tenant)

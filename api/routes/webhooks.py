@@ -4,7 +4,6 @@ POST /hooks/… ─► signed? ─► inputs ─► a run, once for each `webhoo
                     401        422      409: the id came before with another body
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -31,7 +30,6 @@ receiver = APIRouter(route_class=GuardedRoute, tags=["Webhooks"])
 
 ENDPOINTS: Final = 20  # of one workflow
 
-_PAGE: Final = 500
 _ID: Final = "default.Zm9vYmFyYmF6cXV4MTIzNA"
 _SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="  # noqa: S105 - an example, of no endpoint
 _MAPPING: Final[dict[str, JsonValue]] = {"asset": "{{ inputs.data.asset }}", "owner": "olga@example.org"}
@@ -114,8 +112,8 @@ def create_webhook(name: WorkflowName, request: NewEndpoint, services: ServicesO
     """Create an endpoint at which others start runs of the workflow, by signed messages (Standard Webhooks).
 
     The secret is shown in this answer and never again. It stands in the store as it is, since who checks signatures
-    must know it: who can read the store can sign. Deleting the workflow, or revoking the key of who made it, leaves the
-    endpoint; without a workflow it starts nothing.
+    must know it: who can read the store can sign. Deleting the workflow deletes the endpoint; revoking the key of who
+    made it doesn't.
     """
     workflow = services.store.workflow(name, tenant=principal.tenant)
     if workflow is None:
@@ -124,7 +122,7 @@ def create_webhook(name: WorkflowName, request: NewEndpoint, services: ServicesO
         raise Invalid(Fault("version", f"{name!r} has no version {request.version}; its latest is {workflow.version}"))
     if request.inputs is not None:
         webhooks.check_inputs(request.inputs)
-    if sum(1 for _ in _endpoints(services.store, principal.tenant, name)) >= ENDPOINTS:
+    if sum(1 for _ in webhooks.endpoints_of(services.store, principal.tenant, name)) >= ENDPOINTS:
         sentence = f"workflow {name!r} has {ENDPOINTS} endpoints, which is the most: delete one that isn't used"
         raise Problem(HTTPStatus.CONFLICT, "too-many-webhooks", sentence)
     endpoint = Endpoint(
@@ -149,7 +147,7 @@ def list_webhooks(
     name: WorkflowName, page: Annotated[PageQuery, Query()], services: ServicesOf, principal: Asking
 ) -> Response:
     """The endpoints of a workflow, by id; their secrets are not shown."""
-    found = list(_endpoints(services.store, principal.tenant, name, after=page.cursor or ""))
+    found = list(webhooks.endpoints_of(services.store, principal.tenant, name, after=page.cursor or ""))
     if not found and services.store.workflow(name, tenant=principal.tenant) is None:
         raise not_found(f"workflow {name!r}")
     shown = found[: page.limit]
@@ -265,13 +263,6 @@ def _endpoint(services: Services, tenant: str, workflow: str, id_: str) -> Endpo
     if endpoint is None or endpoint.workflow != workflow:
         raise not_found(f"webhook {id_!r} of workflow {workflow!r}")
     return endpoint
-
-
-def _endpoints(store: Store, tenant: str, workflow: str, after: str = "") -> Iterator[Endpoint]:
-    """The endpoints of a workflow, by id."""
-    while records := store.records(KIND, tenant=tenant, after=after, limit=_PAGE):
-        yield from (Endpoint.of(record) for record in records if record.document["workflow"] == workflow)
-        after = records[-1].id
 
 
 def _shown(services: Services, endpoint: Endpoint) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from api import webhooks
 from api.answers import JSON, answer, etag, tagged
 from api.filters import Labels, labels_of
 from api.guard import GuardedRoute
@@ -102,7 +103,11 @@ def read_workflow(name: WorkflowName, request: Request, services: ServicesOf, pr
     responses=documented(404),
 )
 def delete_workflow(name: WorkflowName, services: ServicesOf, principal: Asking) -> Response:
-    """Delete all versions of a workflow: nobody can start it any more. Its runs keep theirs, and go on."""
+    """Delete all versions of a workflow, and its webhooks: nobody can start it any more.
+
+    Its runs keep their versions, and go on. One that is saved under its name later has no webhooks.
+    """
+    webhooks.remove_all(services.store, principal.tenant, name)  # first: none may be left for what is saved later
     if not services.store.delete_workflow(name, tenant=principal.tenant, by=principal.subject):
         raise _unknown(services, principal, name)
     return Response(None, HTTPStatus.NO_CONTENT)

@@ -293,6 +293,20 @@ def test_without_its_workflow_an_endpoint_starts_nothing(desk: Desk, endpoint: d
     assert answer.json()["faults"][0]["path"] == "workflow"
 
 
+def test_a_workflow_takes_its_endpoints_with_it_when_it_is_deleted(
+    desk: Desk, builder: Person, endpoint: dict[str, Any]
+) -> None:
+    desk.store.save_workflow(workflow(inputs=SCHEMA, name="v"), by="ann")
+    builder.post("/v1/workflows/v/webhooks", {})
+    builder.delete("/v1/workflows/w")
+    assert builder.ask("GET", "/v1/workflows/w/webhooks").status_code == 404
+    desk.store.save_workflow(workflow(inputs=SCHEMA), by="eve")
+    assert signed(desk, endpoint).status_code == 401, "a secret of what was deleted starts nothing that came after it"
+    assert builder.get("/v1/workflows/w/webhooks")["items"] == []
+    assert len(builder.get("/v1/workflows/v/webhooks")["items"]) == 1
+    assert started(desk) == 0
+
+
 def test_a_secret_is_in_no_answer_but_its_own_and_in_no_log(
     desk: Desk, builder: Person, endpoint: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
