@@ -96,6 +96,8 @@ def _facts(block: AnyBlock) -> Iterator[str]:
     if block.settings is not None:
         names = ", ".join(f"`ICEFLOE_{name.upper()}`" for name in block.settings.model_fields)
         yield f"[Settings](settings.md): {names}"
+    if block.secrets:
+        yield f"Secrets: {', '.join(f'`ICEFLOE_{name.upper()}`' for name in block.secrets)}"
     if block.pure:
         yield "It has no effects outside, and may be called more often than recorded."
 
