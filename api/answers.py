@@ -54,6 +54,12 @@ def expected(request: Request, what: str) -> int | None:
     return int(version[1])
 
 
+def if_match(description: str) -> dict[str, Any]:
+    """What the OpenAPI description says of an operation that reads `If-Match`."""
+    header = {"name": "If-Match", "in": "header", "schema": {"type": "string"}}
+    return {"parameters": [{**header, "description": description, "example": etag(3)}]}
+
+
 def _tags(request: Request, header: str) -> set[str]:
     given: list[Any] = request.headers.getlist(header)
     return {tag.strip().removeprefix("W/") for line in given for tag in line.split(",")}

@@ -237,10 +237,16 @@ class Store(Protocol):
     ) -> list[Workflow]:
         """The versions of a workflow, the latest first; `before` are those older than that one."""
 
-    def delete_workflow(self, name: str, *, tenant: str = "default", by: str | None = None) -> bool:
+    def delete_workflow(
+        self, name: str, *, tenant: str = "default", by: str | None = None, after: int | None = None
+    ) -> bool:
         """Delete all versions of a workflow; False if there is none. Its runs keep theirs and go on.
 
-        Nothing else sees the deleted versions any more; who saves it again makes the next version.
+        Nothing else sees the deleted versions any more; who saves it again makes the next version. `after` is the
+        version that must be the latest; by default it may be any.
+
+        Raises:
+            Conflict: the latest version is another than `after`.
         """
 
     # Runs.

@@ -12,12 +12,12 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from api import schema
-from api.answers import JSON, answer, etag, expected
+from api.answers import JSON, answer, etag, expected, if_match
 from api.guard import GuardedRoute
 from api.models import WorkflowModel
 from api.principal import Principal
 from api.problems import FaultModel, Problem, documented
-from api.routes.workflows import WorkflowName, written
+from api.routes.workflows import WorkflowName, differs, written
 from api.schema import DIALECT, DOCUMENT, EXAMPLE
 from api.services import Asking, Services, ServicesOf
 from api.starting import INLINE
@@ -37,17 +37,7 @@ _BODY: Final[dict[str, Any]] = {
         "content": {JSON: {"schema": {"$ref": DOCUMENT}, "example": EXAMPLE}},
     }
 }
-_IF_MATCH: Final[dict[str, Any]] = {
-    "parameters": [
-        {
-            "name": "If-Match",
-            "in": "header",
-            "schema": {"type": "string"},
-            "description": "The ETag of the version that is to be replaced; required if there is one, `*` is any",
-            "example": '"3"',
-        }
-    ]
-}
+_IF_MATCH: Final = if_match("The ETag of the version that is to be replaced; required if there is one, `*` is any")
 
 
 class SavedWorkflow(BaseModel):
@@ -211,8 +201,7 @@ def _after(request: Request, name: str, latest: Workflow | None) -> int | None:
         return 0
     after = expected(request, f"workflow {name!r}")
     if after is not None and after != latest.version:
-        sentence = f"workflow {name!r} is at version {latest.version}, not at {after}: read it again"
-        raise Problem(HTTPStatus.PRECONDITION_FAILED, "version-differs", sentence)
+        raise differs(name, latest.version, after)
     return after
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import webhooks
-from api.answers import JSON, answer, etag, tagged
+from api.answers import JSON, answer, etag, expected, if_match, tagged
 from api.filters import Labels, labels_of
 from api.guard import GuardedRoute
 from api.models import Moment, Page, PageQuery, WorkflowModel
@@ -22,7 +22,7 @@ from engine.documents import Workflow
 from engine.faults import Fault, Invalid, nearest
 from engine.limits import NAME_CHARS
 from engine.schemas import compile_schema
-from store.protocol import Store
+from store.protocol import Conflict, Store
 
 router = APIRouter(route_class=GuardedRoute, tags=["Workflows"])
 
@@ -100,15 +100,25 @@ def read_workflow(name: WorkflowName, request: Request, services: ServicesOf, pr
     status_code=HTTPStatus.NO_CONTENT,
     summary="Delete a workflow",
     response_class=Response,
-    responses=documented(404),
+    responses=documented(404, 412),
+    openapi_extra=if_match("The ETag of the version that was read: nothing is deleted if another one is the latest"),
 )
-def delete_workflow(name: WorkflowName, services: ServicesOf, principal: Asking) -> Response:
+def delete_workflow(name: WorkflowName, request: Request, services: ServicesOf, principal: Asking) -> Response:
     """Delete all versions of a workflow, and its webhooks: nobody can start it any more.
 
     Its runs keep their versions, and go on. One that is saved under its name later has no webhooks.
     """
+    after = expected(request, f"workflow {name!r}") if "If-Match" in request.headers else None
+    if after is not None:
+        latest = _found(services, principal, name)
+        if latest.version != after:
+            raise differs(name, latest.version, after)
     webhooks.remove_all(services.store, principal.tenant, name)  # first: none may be left for what is saved later
-    if not services.store.delete_workflow(name, tenant=principal.tenant, by=principal.subject):
+    try:
+        deleted = services.store.delete_workflow(name, tenant=principal.tenant, by=principal.subject, after=after)
+    except Conflict as conflict:
+        raise Problem(HTTPStatus.PRECONDITION_FAILED, "version-differs", str(conflict)) from None
+    if not deleted:
         raise _unknown(services, principal, name)
     return Response(None, HTTPStatus.NO_CONTENT)
 
@@ -191,6 +201,12 @@ def _unknown(services: Services, principal: Principal, name: str, version: int |
         return not_found(f"version {version} of workflow {name!r}")
     names = [workflow.name for workflow in islice(_saved(services.store, principal.tenant), _NAMES)]
     return not_found(f"workflow {name!r}{nearest(name, names)}")
+
+
+def differs(name: str, latest: int | None, known: int) -> Problem:
+    """Another version is the latest than the one that the caller knows."""
+    sentence = f"workflow {name!r} is at version {latest}, not at {known}: read it again"
+    return Problem(HTTPStatus.PRECONDITION_FAILED, "version-differs", sentence)
 
 
 def _saved(store: Store, tenant: str, after: str = "") -> Iterator[Workflow]:

@@ -103,11 +103,17 @@ class MongoStore:
         with self._speaking():
             return workflows.versions(self._connection, tenant, name, before, limit)
 
-    def delete_workflow(self, name: str, *, tenant: str = "default", by: str | None = None) -> bool:
-        """Delete all versions of a workflow; False if there is none. Its runs keep theirs and go on."""
+    def delete_workflow(
+        self, name: str, *, tenant: str = "default", by: str | None = None, after: int | None = None
+    ) -> bool:
+        """Delete all versions of a workflow; False if there is none. Its runs keep theirs and go on.
+
+        Raises:
+            Conflict: the latest version is another than `after`.
+        """
         with self._speaking():
             at = self._clock.measure()
-            return workflows.delete(self._connection, tenant, name, at=at, by=by, writer=self._writer)
+            return workflows.delete(self._connection, tenant, name, at=at, by=by, after=after, writer=self._writer)
 
     def create(self, requests: Sequence[NewRun]) -> list[Creation]:
         """Start runs, durably, in one write; one answer each, in order. A fault in one doesn't touch the others."""

@@ -103,14 +103,27 @@ def live_versions(connection: Connection, tenant: str, name: str) -> range:
 
 
 def delete(  # noqa: PLR0913 - which, and who does it when
-    connection: Connection, tenant: str, name: str, *, at: float, by: str | None, writer: str | None
+    connection: Connection,
+    tenant: str,
+    name: str,
+    *,
+    at: float,
+    by: str | None,
+    after: int | None,
+    writer: str | None,
 ) -> bool:
-    """Delete all versions of a workflow; False if there is none."""
+    """Delete all versions of a workflow; False if there is none.
+
+    Raises:
+        Conflict: the latest version is another than `after`.
+    """
     while True:
         live = live_versions(connection, tenant, name)
         if not live:
             connection.settle()  # that somebody else has deleted it must be as durable as to delete it
             return False
+        if after not in (None, live[-1]):
+            raise Conflict(version_conflict(name, live[-1], after))
         told = [[live[-1], at, None, None, dumps(workflow_deleted(by))]]
         deletion = {
             **_numbered(tenant, name, live.stop),

@@ -107,10 +107,16 @@ class SqliteStore:
         with self._database.reading() as connection:
             return workflows.versions(connection, tenant, name, before, limit)
 
-    def delete_workflow(self, name: str, *, tenant: str = "default", by: str | None = None) -> bool:
-        """Delete all versions of a workflow; False if there is none. Its runs keep theirs and go on."""
+    def delete_workflow(
+        self, name: str, *, tenant: str = "default", by: str | None = None, after: int | None = None
+    ) -> bool:
+        """Delete all versions of a workflow; False if there is none. Its runs keep theirs and go on.
+
+        Raises:
+            Conflict: the latest version is another than `after`.
+        """
         with self._writing() as (connection, _, batch):
-            return workflows.delete(connection, tenant, name, at=batch.at, by=by, writer=self._writer)
+            return workflows.delete(connection, tenant, name, at=batch.at, by=by, after=after, writer=self._writer)
 
     def create(self, requests: Sequence[NewRun]) -> list[Creation]:
         """Start runs, durably, in one write; one answer each, in order. A fault in one doesn't touch the others."""

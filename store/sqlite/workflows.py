@@ -70,12 +70,24 @@ def expect_latest(connection: sqlite3.Connection, tenant: str, name: str, after:
 
 
 def delete(  # noqa: PLR0913 - which, and who does it when
-    connection: sqlite3.Connection, tenant: str, name: str, *, at: float, by: str | None, writer: int | None
+    connection: sqlite3.Connection,
+    tenant: str,
+    name: str,
+    *,
+    at: float,
+    by: str | None,
+    after: int | None,
+    writer: int | None,
 ) -> bool:
-    """Delete all versions of a workflow; False if there is none."""
+    """Delete all versions of a workflow; False if there is none.
+
+    Raises:
+        Conflict: the latest version is another than `after`.
+    """
     live = live_versions(connection, tenant, name)
     if not live:
         return False
+    expect_latest(connection, tenant, name, after)
     (number,) = connection.execute(
         "SELECT number FROM workflows WHERE tenant = ? AND name = ? AND version = ?", (tenant, name, live[-1])
     ).fetchone()

@@ -210,6 +210,21 @@ def test_a_deleted_workflow_is_gone_and_its_runs_go_on(desk: Desk) -> None:
     assert desk.engine.finish(run["id"]).status == "SUCCESS"
 
 
+def test_a_workflow_that_somebody_has_changed_meanwhile_is_not_deleted(desk: Desk) -> None:
+    put(desk, SKETCH)
+    put(desk, changed("2"), '"1"')
+    ann = desk.ask("ann", "builder")
+    webhook = ann.post("/v1/workflows/sketch/webhooks", {})
+    for stale in ('"1"', '"3"', "2"):
+        late = ann.ask("DELETE", "/v1/workflows/sketch", headers={"If-Match": stale})
+        assert (late.status_code, late.json()["code"]) == (412, "version-differs"), stale
+    assert [one["id"] for one in ann.get("/v1/workflows/sketch/webhooks")["items"]] == [webhook["id"]]
+    ann.delete("/v1/workflows/sketch", headers={"If-Match": '"2"'})
+    assert ann.ask("DELETE", "/v1/workflows/sketch", headers={"If-Match": '"2"'}).status_code == 404
+    put(desk, SKETCH)
+    ann.delete("/v1/workflows/sketch", headers={"If-Match": "*"})
+
+
 def test_only_builders_save(desk: Desk) -> None:
     put(desk, SKETCH)
     for role in ("requester", "approver", "viewer"):

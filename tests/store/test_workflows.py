@@ -149,6 +149,17 @@ def test_a_workflow_is_deleted_once(store: Store) -> None:
     assert store.workflow("w", tenant="other") is not None
 
 
+@pytest.mark.parametrize("after", [0, 1, 3])
+def test_a_workflow_of_which_another_version_is_known_is_not_deleted(store: Store, after: int) -> None:
+    for task in ("a", "b"):
+        store.save_workflow(workflow(task))
+    with pytest.raises(Conflict, match="workflow 'w' is at version 2"):
+        store.delete_workflow("w", after=after)
+    assert [one.version for one in store.versions("w")] == [2, 1]
+    assert store.delete_workflow("w", after=2)
+    assert not store.delete_workflow("w", after=2)
+
+
 def test_runs_keep_their_version_when_the_workflow_is_deleted(place: Place) -> None:
     engine = Player(place.open())
     engine.store.save_workflow(workflow("a", "b: a", "c: b"))
