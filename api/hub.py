@@ -71,6 +71,11 @@ class Hub:
         """Whether the feed is being read, for somebody or because somebody was there a moment ago."""
         return self._position is not None
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether followers are taken no more: the server is about to end."""
+        return self._closed
+
     async def start(self) -> None:
         """Be ready for followers."""
         self._live_thread = ThreadPoolExecutor(1, "api-live")

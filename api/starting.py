@@ -130,10 +130,10 @@ async def start(
 
 
 async def ended(services: Services, run: WorkflowRun, seconds: float) -> WorkflowRun:
-    """The run when it has ended, or as it is when that many seconds have passed."""
+    """The run when it has ended, or as it is when that many seconds have passed or the server is to end."""
     loop = asyncio.get_running_loop()
     deadline, pause = loop.time() + seconds, _FIRST_POLL
-    while not run.is_final and (left := deadline - loop.time()) > 0:
+    while not run.is_final and not services.hub.is_closed and (left := deadline - loop.time()) > 0:
         await asyncio.sleep(min(pause, left))
         pause = min(pause * 1.5, _LAST_POLL)
         run = (await run_in_threadpool(services.store.load, [run.id])).get(run.id, run)

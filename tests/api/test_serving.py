@@ -1,5 +1,6 @@
 """Serving: the app on a real port, in a thread; what it logs of requests, and how it ends."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -91,22 +92,29 @@ def test_head_is_answered_as_get_is_but_for_the_body(store: Store, catalogue: Ca
         assert ask("GET", "/healthz")[0] == 200
 
 
-def test_a_request_under_way_ends_before_the_server_does(store: Store, catalogue: Catalogue) -> None:
+def test_who_waits_for_a_run_is_told_how_it_is_when_the_server_is_to_end(store: Store, catalogue: Catalogue) -> None:
     with serving(store, catalogue, api_drain=10) as (server, thread), closing(connected(server)) as connection:
-        start(connection, "/v1/runs?wait=1.5")
+        start(connection, "/v1/runs?wait=30")
         while not sum(store.counts().values()):
             pass
+        begin = monotonic()
         server.stop()
         answer = connection.getresponse()
         assert answer.status == 201
-        run = json.loads(answer.read())["id"]
+        assert monotonic() - begin < 5
+        run = json.loads(answer.read())
+        assert run["status"] == "PENDING"
         thread.join(SECONDS)
-    assert run in store.load([run])
+    assert run["id"] in store.load([run["id"]])
 
 
 def test_a_request_that_takes_longer_than_it_may_is_cut_off_and_its_run_is_there(
-    store: Store, catalogue: Catalogue
+    store: Store, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    async def never_ended(*_: object) -> None:
+        await asyncio.sleep(SECONDS)
+
+    monkeypatch.setattr("api.routes.runs.ended", never_ended)
     with serving(store, catalogue, api_drain=1) as (server, thread), closing(connected(server)) as connection:
         begin = monotonic()
         start(connection, "/v1/runs?wait=25")
