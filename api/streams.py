@@ -24,7 +24,7 @@ from api.services import Services
 from store.protocol import StoreError
 
 HEARTBEAT_SECONDS: Final = 15.0
-CHECK_SECONDS: Final = 15.0
+CHECK_SECONDS: Final = 5.0
 RETRY_MILLISECONDS: Final = 2000
 
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

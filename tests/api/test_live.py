@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI, Request
 
-from api import places, streams
+from api import auth_keys, places, streams
 from api.app import create_app
 from api.principal import Principal
 from api.problems import Problem
@@ -300,6 +300,11 @@ def test_who_is_revoked_is_cut_off(
         assert [(told.kind, told.data) for told in (*all_runs, *one)] == [("bye", {"reason": "rights"})] * 2
         engine.start("another", requested_by="ada")
         assert types(hers.take(1)) == ["RunCreated"]
+
+
+def test_a_revoked_key_is_told_nothing_after_the_seconds_that_are_promised() -> None:
+    assert auth_keys.REMEMBERED_SECONDS <= 5.0
+    assert auth_keys.REMEMBERED_SECONDS + streams.CHECK_SECONDS <= 10.0, "see docs/access.md"
 
 
 def test_there_are_only_so_many_streams(engine: Player, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
