@@ -22,7 +22,7 @@ from api.operation import KIND, Lease, Operation, Worked, asked_at, dump, load, 
 from engine.machine import apply
 from engine.outcomes import Rejected
 from engine.run import WorkflowRun
-from store.protocol import Conflict, Proposal, Record, Store, StoreError, StoreUnavailable
+from store.protocol import Conflict, Proposal, Record, Store, StoreError, StoreGone, StoreUnavailable
 
 PAGE: Final = 100  # runs, in one write: for as long as that takes, others can't write
 LEASE_SECONDS: Final = 30.0
@@ -77,7 +77,7 @@ class Bulk:
                     began = monotonic()
                     busy |= await _in(threads, self._advance, record)
                     await asyncio.sleep(max(monotonic() - began, _LEAST_PAUSE))  # others want the store as well
-            except StoreUnavailable as error:
+            except (StoreUnavailable, StoreGone) as error:  # if it is gone, the server ends by itself
                 _log.warning("operations_interrupted", reason=str(error))
                 busy = False
             except Exception:  # noqa: BLE001 - whatever it is, the next round may be better
@@ -111,10 +111,11 @@ def advance(store: Store, owner: str, tenant: str, id_: str) -> bool:
 
     Raises:
         StoreUnavailable: try again later; nothing is known of what became of the page.
+        StoreGone: it won't come back.
     """
     try:
         return _advanced(store, owner, tenant, id_)
-    except StoreUnavailable:
+    except (StoreUnavailable, StoreGone):
         raise
     except Conflict:
         return True  # somebody stopped it, or has taken it: the next round sees

@@ -1,10 +1,12 @@
 """Many runs at once: progress, refusals, stopping, and going on in another process as if nothing had happened."""
 
+import asyncio
 from collections.abc import Iterator
 from time import monotonic, sleep
 from typing import Any, Final
 
 import pytest
+import structlog
 from fastapi.testclient import TestClient
 
 from api import bulk
@@ -14,7 +16,7 @@ from api.settings import ApiSettings
 from blocks.catalogue import Catalogue
 from engine.statuses import RunStatus
 from engine.transitions import RunResumed
-from store.protocol import NewRun, Proposal, Recorded, Store, StoreUnavailable
+from store.protocol import NewRun, Proposal, Record, Recorded, Store, StoreGone, StoreUnavailable
 from tests.api.conftest import Believing, Desk, Person
 from tests.store.conftest import Place
 from tests.store.driver import PATIENCE, workflow
@@ -358,6 +360,34 @@ def test_a_fault_ends_its_own_operation_and_says_so(desk: Desk, root: Person, mo
     assert stored(desk, good).done == 3
     bulk.advance(desk.store, "p1", "default", bad.id)
     assert bulk.open_operations(desk.store) == []
+
+
+class Gone:
+    """A store that was deleted."""
+
+    def records(self, *_: object, **__: object) -> list[Record]:
+        raise StoreGone("the file was deleted")
+
+    def record(self, *_: object, **__: object) -> Record:
+        raise StoreGone("the file was deleted")
+
+
+def test_a_store_that_is_gone_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "POLL_SECONDS", 0.01)
+    gone: Any = Gone()
+
+    async def work() -> None:
+        async with bulk.Bulk(gone).working(), asyncio.timeout(PATIENCE):
+            while len(lines) < 2:  # noqa: ASYNC110 - the log has no events to wait for
+                await asyncio.sleep(0.01)
+
+    with structlog.testing.capture_logs() as lines:
+        asyncio.run(work())
+        with pytest.raises(StoreGone):
+            bulk.advance(gone, "p1", "default", "one")
+    assert {(line["event"], line["log_level"], "exc_info" in line) for line in lines} == {
+        ("operations_interrupted", "warning", False)
+    }
 
 
 @pytest.mark.usefixtures("idle")
