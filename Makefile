@@ -35,7 +35,7 @@ $(VENV)/.installed: pyproject.toml requirements.txt requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup ## run 1,200 triggers through a real engine that is killed half-way
+demo: setup ## run 1,240 triggers through a real engine that is killed half-way
 	@$(BIN)/icefloe demo --keep
 
 test: setup ## run all tests (ARGS='tests/engine -k depends' for some)
