@@ -127,7 +127,8 @@ def _inputs(wanted: RunFilter) -> Mapping[str, tuple[Any, ...]]:
         elif not isinstance(text, str):
             faults.append(Fault(f"query.{name}", "is given more than once: an input has one value"))
         elif not all(part.isprintable() for part in (name, text)):
-            faults.append(Fault(f"query.{name[:NAME_CHARS]!r}", "has characters that can't be printed"))
+            escaped = repr(name[:NAME_CHARS])[1:-1]
+            faults.append(Fault(f"query.{escaped}", "has characters that can't be printed"))
         else:
             found[name.removeprefix(INPUT)] = meanings(text)
     if faults:

@@ -16,6 +16,8 @@ from engine.faults import Fault, nearest
 
 _LOCATIONS: Final = {"body": "", "query": "query", "path": "path", "header": "header", "cookie": "cookie"}
 
+MISSING: Final = Fault("", "the body is missing: this takes a JSON object")
+
 
 @dataclass(frozen=True, slots=True)
 class Spelled:
@@ -44,12 +46,24 @@ def fault(error: Mapping[str, Any], request: Request) -> Fault:
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
     match error["type"]:
         case "missing":
-            return Fault(path, "is required")
+            return Fault(path, "is required") if path else MISSING
         case "extra_forbidden":
             known = _names(request, str(place), steps[:-1])
             return unknown(path, str(steps[-1]), known)
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return Fault(path, "should be an object")
+        case "too_long" | "string_too_long":
+            return Fault(path, f"should have at most {_counted(error['ctx']['max_length'], error['input'])}")
+        case "too_short" | "string_too_short":
+            return Fault(path, f"should have at least {_counted(error['ctx']['min_length'], error['input'])}")
         case _:
             return Fault(path, str(error["msg"]).removeprefix("Value error, ").replace("Input should", "should"))
+
+
+def _counted(length: int, given: object) -> str:
+    """So many of what something consists of."""
+    what = "character" if isinstance(given, str) else "item"
+    return f"{length:,} {what}{'' if length == 1 else 's'}"
 
 
 def unknown(path: str, name: str, known: Sequence[str]) -> Fault:

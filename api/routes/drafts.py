@@ -21,6 +21,7 @@ from api.routes.workflows import WorkflowName, differs, written
 from api.schema import DIALECT, DOCUMENT, EXAMPLE
 from api.services import Asking, Services, ServicesOf
 from api.starting import INLINE
+from api.wording import MISSING
 from engine.documents import Workflow
 from engine.faults import Fault, Invalid
 from engine.limits import WORKFLOW_BYTES
@@ -151,7 +152,10 @@ async def _document(request: Request) -> Any:
     Raises:
         Invalid: it isn't.
     """
-    return read_json(await request.body(), limit=WORKFLOW_BYTES, what="")
+    body = await request.body()
+    if not body:
+        raise Invalid(MISSING)
+    return read_json(body, limit=WORKFLOW_BYTES, what="")
 
 
 def _verdict(services: Services, principal: Principal, body: bytes) -> Report:

@@ -1,12 +1,15 @@
 """What is wrong with a request is told in sentences, at its place, with the nearest name."""
 
 import re
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from api.settings import ApiSettings
 from tests.api.conftest import Desk
+
+MISSING = "the body is missing: this takes a JSON object"
 
 
 @pytest.mark.parametrize(
@@ -31,8 +34,40 @@ def test_a_body_with_too_much_or_too_little_is_told_the_name(
 
 
 @pytest.mark.parametrize(
+    ("path", "options", "fault"),
+    [
+        ("/v1/runs", {}, ("", MISSING)),
+        ("/v1/workflows", {}, ("", MISSING)),
+        ("/v1/runs", {"json": []}, ("", "should be an object")),
+        ("/v1/runs", {"json": {"workflow": "w", "inputs": []}}, ("inputs", "should be an object")),
+        ("/v1/operations", {"json": {"action": "cancel", "filter": []}}, ("filter", "should be an object")),
+        ("/v1/runs/x/retry", {"json": {"skip": ["a"] * 1001}}, ("skip", "should have at most 1,000 items")),
+        (
+            "/v1/operations",
+            {"json": {"action": "cancel", "filter": {"requested_by": ""}}},
+            ("filter.requested_by", "should have at least 1 character"),
+        ),
+        (
+            "/v1/runs",
+            {"json": {"workflow": "w"}, "headers": {"Idempotency-Key": "k" * 300}},
+            ("header.Idempotency-Key", "should have at most 255 characters"),
+        ),
+    ],
+)
+def test_what_is_of_another_kind_or_length_is_told_in_words_of_json(
+    desk: Desk, path: str, options: dict[str, Any], fault: tuple[str, str]
+) -> None:
+    answer = desk.ask("ada", "admin").ask("POST", path, **options)
+    assert answer.status_code == 422
+    assert [(one["path"], one["message"]) for one in answer.json()["faults"]] == [fault]
+
+
+@pytest.mark.parametrize(
     ("path", "fault"),
     [
+        ("/v1/runs?requested_by=", ("query.requested_by", "should have at least 1 character")),
+        ("/v1/runs?inputs.asset=%00", ("query.inputs.asset", "has characters that can't be printed")),
+        ("/v1/runs?inputs.a%00=1", ("query.inputs.a\\x00", "has characters that can't be printed")),
         ("/v1/runs?waiting_for=olga", ("query.waiting_for", "should be `me`, `person:NAME` or `group:NAME`")),
         ("/v1/events?waiting_for=olga", ("query.waiting_for", "should be `me`, `person:NAME` or `group:NAME`")),
         ("/v1/workflows?label=team", ("query.label[0]", "should be KEY=VALUE")),
