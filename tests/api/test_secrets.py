@@ -107,7 +107,7 @@ class Scene:
         """Ask for something, and keep what is said."""
         values = {"name": "w", "run_id": "r", "task": "ask", "version": "1", "type": "NOOP", "operation_id": "o"}
         token = sign(Link("r", "ask", 1, "olga", "approve", 2_000_000_000.0), LINK_KEY)
-        path = operation.path.format_map({**values, "id": "none", "token": token})
+        path = operation.path.format_map({**values, "endpoint_id": "none", "token": token})
         headers = {"Authorization": credentials, "Idempotency-Key": "k"}
         answer = self.client.request(operation.method, path, headers=headers, **{"json": operation.body, **fields})
         self.heard.append(f"{answer.headers}\n{answer.text}")
