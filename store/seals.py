@@ -104,15 +104,14 @@ def _unlike(run: WorkflowRun, last: Sealed, read: list[JournalEntry]) -> list[Fl
 
 
 def _unheard(run: WorkflowRun, read: Sequence[JournalEntry]) -> Iterator[str]:
-    """The decisions of a run that its journal doesn't have; entries from before there were seals say only by whom."""
+    """The decisions of a run that its journal doesn't have; an entry that doesn't say what or by whom may be any."""
     heard = {
         (entry.task, entry.by, None if entry.detail is None else entry.detail.get("decision"))
         for entry in read
         if entry.type == "SignalReceived"
     }
     for name, task in run.tasks.items():
-        for one in task.accepted:
-            if one.decision is not None and heard.isdisjoint(
-                {(name, one.sender, one.decision), (name, one.sender, None)}
-            ):
-                yield f"task {name!r} has the decision {one.decision!r} of {one.sender!r}"
+        for _, sender, decision, *_ in task.accepted:
+            told = ((name, by, what) for by in (sender, None) for what in (decision, None))
+            if decision is not None and heard.isdisjoint(told):
+                yield f"task {name!r} has the decision {decision!r} of {sender!r}"
