@@ -182,18 +182,18 @@ async def _store(request: Request, error: Exception) -> Response:
     if isinstance(error, Conflict):
         return Problem(HTTPStatus.CONFLICT, "conflict", str(error)).response(request.url.path)
     if isinstance(error, StoreUnavailable):
-        _log.warning("store_unavailable", path=_logged(request), reason=str(error))
         sentence = "the store can't be reached at the moment: try again, with the same Idempotency-Key if there was one"
-        headers = {"Retry-After": str(RETRY_SECONDS)}
-        problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", sentence, headers=headers)
-        return problem.response(request.url.path)
+        return _away(request, error, "store-unavailable", sentence)
     if isinstance(error, StoreGone):
-        _log.error("store_gone", path=_logged(request), reason=str(error))
         sentence = "the store was deleted or replaced: this process ends, and another one may have what there is now"
-        headers = {"Retry-After": str(RETRY_SECONDS)}
-        problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "store-gone", sentence, headers=headers)
-        return problem.response(request.url.path)
+        return _away(request, error, "store-gone", sentence)
     return await unforeseen(request, error)
+
+
+def _away(request: Request, error: StoreError, code: str, sentence: str) -> Response:
+    _log.warning(code.replace("-", "_"), path=_logged(request), reason=str(error))
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, code, sentence, headers=headers).response(request.url.path)
 
 
 async def unforeseen(request: Request, error: Exception) -> Response:
