@@ -131,7 +131,7 @@ async def start_run(
     be repeated as often as one likes: the same caller's same key is the same run. `?wait=10` waits for the run's end,
     at most so many seconds; if it hasn't ended by then, it goes on all the same.
     """
-    services = services_of(request)  # no dependencies: FastAPI takes longer for two of them than the store for a run
+    services = services_of(request)  # no dependencies, which take their time: this operation is to be quick
     creation, run = await start(services, principal_of(request), wanted, idempotency_key)
     if query.wait and not run.is_final:
         run = await ended(services, run, query.wait)
@@ -239,7 +239,7 @@ async def _proposed(
     services: Services,
     principal: Principal,
     operation: str,
-    run_id: RunId,
+    run_id: str,
     transition_for: Callable[[WorkflowRun], Transition],
 ) -> Response:
     """Propose something for a run that the caller may do this with, and answer how the run is after it."""
