@@ -183,17 +183,17 @@ async def _store(request: Request, error: Exception) -> Response:
         return Problem(HTTPStatus.CONFLICT, "conflict", str(error)).response(request.url.path)
     if isinstance(error, StoreUnavailable):
         sentence = "the store can't be reached at the moment: try again, with the same Idempotency-Key if there was one"
-        return _away(request, error, "store-unavailable", sentence)
+        return _away(request, error, Problem(HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", sentence))
     if isinstance(error, StoreGone):
         sentence = "the store was deleted or replaced: this process ends, and another one may have what there is now"
-        return _away(request, error, "store-gone", sentence)
+        return _away(request, error, Problem(HTTPStatus.SERVICE_UNAVAILABLE, "store-gone", sentence))
     return await unforeseen(request, error)
 
 
-def _away(request: Request, error: StoreError, code: str, sentence: str) -> Response:
-    _log.warning(code.replace("-", "_"), path=_logged(request), reason=str(error))
-    headers = {"Retry-After": str(RETRY_SECONDS)}
-    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, code, sentence, headers=headers).response(request.url.path)
+def _away(request: Request, error: StoreError, problem: Problem) -> Response:
+    _log.warning(problem.code.replace("-", "_"), path=_logged(request), reason=str(error))
+    problem.headers["Retry-After"] = str(RETRY_SECONDS)
+    return problem.response(request.url.path)
 
 
 async def unforeseen(request: Request, error: Exception) -> Response:
